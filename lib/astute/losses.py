@@ -1,0 +1,50 @@
+"""Losses of logits, one value an image, and the checks every attack and measure shares."""
+
+import torch
+import torch.nn.functional as F
+
+
+def check_labels(logits, y):
+    """Refuse logits and labels that do not belong together.
+
+    Raises
+    ------
+    ValueError
+        If ``logits`` is not (N, K) or holds NaN, if ``y`` is not N integers in 0..K-1.
+    """
+    if logits.dim() != 2:
+        raise ValueError(f"logits have shape (N, K); got {tuple(logits.shape)}")
+    if y.shape != logits.shape[:1] or y.is_floating_point():
+        raise ValueError(
+            f"labels are {len(logits)} integers, one an image; got {y.dtype}, shape "
+            f"{tuple(y.shape)}"
+        )
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < logits.shape[1]:
+        raise ValueError(
+            f"labels lie in 0..{logits.shape[1] - 1}, as the model has {logits.shape[1]} outputs; "
+            f"got {int(y.min())}..{int(y.max())}"
+        )
+    if torch.isnan(logits).any():
+        raise ValueError("the model returned NaN logits; check the images and the weights")
+
+
+def cross_entropy(logits, y):
+    """(N, K), (N,) -> (N,): -log of the softmax probability of the label, nats."""
+    return F.cross_entropy(logits, y, reduction="none")
+
+
+def margin(logits, y):
+    """(N, K), (N,) -> (N,): the label's logit minus the best other one; positive = right.
+
+    The margin operator of Wen, Li & Jia, Definition 3. A tie has margin 0 and counts as wrong.
+
+    Examples
+    --------
+    >>> margin(torch.tensor([[2.0, 5.0, 1.0]]), torch.tensor([1]))
+    tensor([3.])
+    """
+    own = logits.gather(1, y[:, None])[:, 0]
+    return own - logits.scatter(1, y[:, None], -torch.inf).amax(1)
+
+
+LOSSES = {"ce": cross_entropy, "margin": lambda logits, y: -margin(logits, y)}

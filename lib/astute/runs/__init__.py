@@ -1,0 +1,216 @@
+"""Studies: the list of runs behind a table or figure, and how a run is measured and kept."""
+
+import difflib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+import torch
+
+from .. import data, records, training, values
+
+SCALES = ("smoke", "cpu", "gpu", "paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Where a run happens; nothing here changes what it measures.
+
+    Attributes
+    ----------
+    device : str
+        "cpu", "cuda" or "cuda:0" ...
+    data_root : str
+        Folder of data sets; "" looks where `data` says.
+    deadline : float or None
+        `time.monotonic()` at which training stops with a checkpoint.
+    """
+
+    device: str = "cpu"
+    data_root: str = ""
+    deadline: float | None = None
+
+    def load(self, name, split, limit=None):
+        """Images and labels on the device: see `data.load`."""
+        return data.load(name, split, limit=limit, device=self.device, root=self.data_root or None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Everything that decides the weights of a trained network.
+
+    Attributes
+    ----------
+    data : str
+        Name of the data set.
+    variant : value of `transforms`
+    model : value of `models`
+    objective : value of `objectives`
+    recipe : training.Recipe
+    train_size : int or None
+        The first so many training images; None for all.
+    seed : int
+        Decides initial weights, order of images and attacks' starts.
+    """
+
+    data: str
+    variant: object
+    model: object
+    objective: object
+    recipe: training.Recipe
+    train_size: int | None = None
+    seed: int = 0
+
+    def split(self, name, context, limit=None):
+        """Images of the variant and labels of split "train" or "test"."""
+        limit = self.train_size if name == "train" and limit is None else limit
+        part = context.load(self.data, name, limit)
+        return self.variant(part.x), part.y
+
+
+def cache():
+    """Weights and checkpoints: ``ASTUTE_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("ASTUTE_CACHE") or platformdirs.user_cache_dir("astute"))
+
+
+def trained(setting, context):
+    """The trained network in evaluation mode, and how its training went.
+
+    Weights are found in `records/weights/` (a few small ones, committed), then in the cache;
+    otherwise the network is trained, resuming from a checkpoint if there is one.
+
+    Parameters
+    ----------
+    setting : Training
+    context : Context
+
+    Returns
+    -------
+    nn.Module, list of dict
+        The second as returned by `training.train`.
+    """
+    name = f"{values.digest(setting)}.safetensors"
+    model = setting.model(seed=setting.seed)
+    for path in (records.folder() / "weights" / name, cache() / "weights" / name):
+        if path.exists():
+            weights, about = training.load(path)
+            model.load_state_dict(weights)
+            return _ready(model, context).eval(), about["history"]
+    x, y = setting.split("train", context)
+    model = _ready(model, context)
+    history = training.train(
+        model,
+        x,
+        y,
+        setting.objective,
+        setting.recipe,
+        seed=setting.seed,
+        checkpoint=cache() / "checkpoints" / name,
+        deadline=context.deadline,
+        desc=f"{setting.variant.label} {type(setting.objective).__name__.lower()}",
+    )
+    training.save(path, model.state_dict(), history=history, config=values.config(setting))
+    return model, history
+
+
+def _ready(model, context):
+    # Channels last computes the same convolutions twice as fast on two cores (measured).
+    return model.to(context.device, memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """The runs behind one table or figure.
+
+    Attributes
+    ----------
+    id : str
+        "sens/table2".
+    title : str
+    runs : callable
+        Scale -> tuple of runs; a run is a frozen dataclass whose fields are its configuration,
+        with ``measure(context) -> dict`` in base units. No runs: not defined at that scale.
+    minutes : dict
+        Scale -> minutes one run takes on the machine that scale is meant for.
+    """
+
+    id: str
+    title: str
+    runs: Callable[[str], tuple]
+    minutes: dict[str, float] = field(default_factory=dict)
+
+    def at(self, scale):
+        """The runs at ``scale``; ValueError names the scales if it is none of them."""
+        if scale not in SCALES:
+            raise ValueError(f"scale is one of {', '.join(SCALES)}; got {scale!r}")
+        return self.runs(scale)
+
+
+def study(name):
+    """The study of this id.
+
+    Raises
+    ------
+    ValueError
+        With the nearest names.
+    """
+    known = studies()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
+        raise ValueError(f"no study {name!r}; did you mean {' or '.join(near or known)}?")
+    return known[name]
+
+
+def studies():
+    """All studies by id, in the order of the papers."""
+    from . import closer, idio, reg, sens  # they import this module's values
+
+    return {s.id: s for paper in (sens, reg, idio, closer) for s in paper.STUDIES}
+
+
+def measure(name, scale, run, context):
+    """Measure one run and return its record, whatever happens: a failure is a record too.
+
+    `training.OutOfTime` and Ctrl-C pass through: they leave a checkpoint, not a record.
+    """
+    started, clock = time.time(), time.monotonic()
+    record = {"schema": 1, "study": name, "scale": scale, "config": values.config(run)}
+    try:
+        record |= {"status": "ok", "result": run.measure(context)}
+    except (training.TrainingFailed, torch.OutOfMemoryError) as error:
+        record |= {"status": "failed", "result": None, "error": str(error)}
+    device = torch.cuda.get_device_name(context.device) if "cuda" in context.device else "cpu"
+    seconds = time.monotonic() - clock
+    record["provenance"] = records.provenance(device, torch.get_num_threads(), started, seconds)
+    return records.validate(record)
+
+
+def load(name, scale, measure_missing=False, context=None):
+    """Runs of a study with their records: what a page asks for.
+
+    Parameters
+    ----------
+    name : str
+        Study id.
+    scale : str
+        At "smoke" what is missing is always measured, in memory: it takes seconds.
+    measure_missing : bool
+        Measure and keep what has no record yet.
+
+    Returns
+    -------
+    list of (run, record or None)
+    """
+    context = context or Context()
+    found = []
+    for run in study(name).at(scale):
+        record = records.get(name, scale, values.config(run))
+        if record is None and (measure_missing or scale == "smoke"):
+            record = measure(name, scale, run, context)
+            if scale != "smoke":
+                records.write(record)
+        found.append((run, record))
+    return found

@@ -1,0 +1,3 @@
+"""Studies of the paper."""
+
+STUDIES = ()

@@ -1,0 +1,185 @@
+"""Studies of "On the Sensitivity of Adversarial Robustness to Input Data Distributions"."""
+
+import math
+from dataclasses import dataclass, replace
+
+from .. import attacks, models, objectives, robustness, training, transforms, volume
+from . import Study, Training, trained
+
+#: Table 2's rows, in its order.
+MNIST_VARIANTS = (
+    transforms.Binarize(),
+    transforms.Original(),
+    *(transforms.Smooth(size=size) for size in range(2, 9)),
+)
+#: Madry et al.'s MNIST evaluation, section 3.2 (K-M): last iterate, one random start.
+EVALUATION = attacks.PGD(norm="linf", eps=0.3, step_size=0.01, steps=40, keep="last")
+#: Table 2's columns for PGD training, and where a record holds them.
+PGD_COLUMNS = (
+    ("pgd_test_acc", "clean_accuracy"),
+    ("robust_acc", "robust_accuracy"),
+    ("robustness_wrt_predictions", "robustness_wrt_predictions"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Robustness:
+    """Train on a variant, then test on the same variant, clean and attacked.
+
+    Attributes
+    ----------
+    trained : Training
+    attack : attacks.PGD
+        The evaluation; training has its own in ``trained.objective``.
+    test_size : int or None
+        The first so many test images; None for all.
+    """
+
+    trained: Training
+    attack: attacks.PGD
+    test_size: int | None = None
+
+    def measure(self, context):
+        model, history = trained(self.trained, context)
+        x, y = self.trained.split("test", context, self.test_size)
+        return robustness.accuracies(model, x, y, self.attack) | {"training": history}
+
+
+def _table2(scale):
+    """PROTOCOLS: A-LENET, standard and PGD training of the nine variants, tested by K-M."""
+    if scale == "smoke":
+        setting = Training(
+            data="digits",
+            variant=transforms.Original(),
+            model=models.LeNet(width=0.125),
+            objective=objectives.Natural(),
+            recipe=training.Recipe(lr=3e-3, epochs=4, batch_size=50),
+            train_size=500,
+        )
+        inner = replace(EVALUATION, step_size=0.15, steps=3)
+        evaluation, variants, seeds = replace(EVALUATION, step_size=0.1, steps=5), (0, 1, 3), (0,)
+        size, ramp = 100, 2
+    elif scale == "cpu":
+        setting = Training(
+            data="mnist",
+            variant=transforms.Original(),
+            model=models.LeNet(width=0.25),
+            objective=objectives.Natural(),
+            recipe=training.Recipe(lr=1e-3, epochs=10, batch_size=100),
+            train_size=10_000,
+        )
+        inner = replace(EVALUATION, step_size=0.075, steps=10)
+        evaluation, variants, seeds = EVALUATION, range(9), (0, 1, 2)
+        size, ramp = None, 3
+    else:
+        return ()
+    adversarial = replace(
+        setting,
+        objective=objectives.Adversarial(attack=inner),
+        recipe=replace(setting.recipe, ramp_epochs=ramp),
+    )
+    return tuple(
+        Robustness(
+            trained=replace(base, variant=MNIST_VARIANTS[i], seed=seed),
+            attack=evaluation,
+            test_size=size,
+        )
+        for seed in seeds
+        for i in variants
+        for base in (setting, adversarial)
+    )
+
+
+def table2(found):
+    """Runs and records of `sens/table2` as rows of the paper's table.
+
+    Returns
+    -------
+    list of dict
+        Columns of `papers/tables/sens_table2.csv`; a number is a list of proportions over seeds.
+    """
+    rows = {}
+    for run, record in found:
+        setting = run.trained
+        row = rows.setdefault(
+            setting.variant.label,
+            {"variant": setting.variant.label}
+            | {c: [] for c in ("std_test_acc", *(name for name, _ in PGD_COLUMNS))},
+        )
+        if record is None or record["status"] != "ok":
+            continue
+        if isinstance(setting.objective, objectives.Natural):
+            row["std_test_acc"].append(record["result"]["clean_accuracy"])
+        else:
+            for column, key in PGD_COLUMNS:
+                row[column].append(record["result"][key])
+    return list(rows.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """Mean log2 perturbable volume of the test images of a variant.
+
+    Attributes
+    ----------
+    data : str
+    variant : value of `transforms`
+    eps : float
+    """
+
+    data: str
+    variant: object
+    eps: float
+
+    def measure(self, context):
+        x = self.variant(context.load(self.data, "test").x)
+        bits = volume.log2_volume(x, self.eps)
+        pixels = x[0].numel()
+        return {"mean_log2_volume": bits.mean().item(), "pixels": pixels, "images": len(x)}
+
+
+def _table6(scale):
+    """Table 6, exact at any scale; both readings of smoothing."""
+    mnist = (
+        transforms.Binarize(),
+        transforms.Original(),
+        *(transforms.Smooth(size=s, kind=kind) for kind in ("column", "square") for s in (3, 5)),
+    )
+    if scale == "smoke":
+        return tuple(Volume(data="digits", variant=v, eps=0.3) for v in mnist)
+    if scale != "cpu":
+        return ()
+    saturated = (transforms.Saturate(level=p) for p in (2, 4, 8, 16, 64, 256, 512, math.inf))
+    return (
+        *(Volume(data="mnist", variant=v, eps=0.3) for v in mnist),
+        *(Volume(data="cifar10", variant=v, eps=8 / 255) for v in saturated),
+    )
+
+
+def table6(found):
+    """Runs and records of `sens/table6` as rows of the paper's table, one reading a row."""
+    return [
+        {
+            "dataset": {"mnist": "MNIST", "cifar10": "CIFAR10"}.get(run.data, run.data),
+            "variant": run.variant.label,
+            "kind": getattr(run.variant, "kind", ""),
+            "avg_log2_volume": record["result"]["mean_log2_volume"] if record else None,
+        }
+        for run, record in found
+    ]
+
+
+STUDIES = (
+    Study(
+        id="sens/table2",
+        title="MNIST variants: standard and PGD training",
+        runs=_table2,
+        minutes={"smoke": 0.1, "cpu": 3},
+    ),
+    Study(
+        id="sens/table6",
+        title="Perturbable volume, and which smoothing the paper used",
+        runs=_table6,
+        minutes={"smoke": 0.01, "cpu": 0.1},
+    ),
+)

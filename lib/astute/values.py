@@ -1,0 +1,60 @@
+"""Settings as plain data: what a record stores and what its name is made of."""
+
+import dataclasses
+import hashlib
+import json
+import math
+
+
+def config(value):
+    """Plain JSON data that says everything about a settings value.
+
+    Parameters
+    ----------
+    value : dataclass instance, or str, int, float, bool, None, list, tuple, dict of such
+        Frozen settings (an attack, a variant, a run).
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+        A dataclass becomes ``{"type": class name, **fields}``; infinity becomes ``"inf"``.
+
+    Raises
+    ------
+    TypeError
+        If something inside is neither plain nor a dataclass.
+    ValueError
+        If a number is NaN.
+
+    Examples
+    --------
+    >>> from astute.transforms import Saturate
+    >>> config(Saturate(level=float("inf")))
+    {'type': 'Saturate', 'level': 'inf'}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: config(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, dict):
+        return {str(key): config(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [config(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            raise ValueError("a setting is NaN; settings are finite numbers or inf")
+        return "inf" if value > 0 else "-inf"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a setting must be plain data or a dataclass; got {type(value).__name__}")
+
+
+def digest(value):
+    """Ten hex digits that name a configuration: the same settings, the same name.
+
+    Examples
+    --------
+    >>> digest({"b": 1, "a": 0.5}) == digest({"a": 0.5, "b": 1})
+    True
+    """
+    text = json.dumps(config(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,54 @@
+"""What the README says of the tree and of our findings is what there is."""
+
+import re
+
+import pytest
+
+from astute import ROOT, claims, papers
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    "sens": "sens_3_smoothing_and_saturation",
+    "reg": "reg_3_bound_and_lemma",
+    "idio": "idio_4_perturbing_weights",
+    "closer": "closer_2_separation",
+}
+
+
+def found(scale="cpu"):
+    """The README's table of claims that have a verdict, as it must read."""
+    lines = ["| claim | predicate | printed | ours, scale cpu | verdict | page |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for name in claims.names():
+        j = claims.judge(name, scale)
+        if j.verdict != "not measured":
+            page = f"`{PAGES[name.split('/')[0]]}`"
+            cells = [f"`{name}`", j.predicate, j.printed, j.evidence, f"**{j.verdict}**", page]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def test_the_findings_are_those_of_the_records():
+    block = re.search(r"<!-- found:.*?-->\n(.*?)<!-- /found -->", README, re.S)[1].strip()
+    now = found()
+    assert block == now, f"the block between the found markers must read:\n\n{now}\n"
+
+
+def test_every_module_is_in_the_table():
+    listed = set(re.findall(r"`([a-z_]+)`", README.split("## I want to")[1].split("```")[0]))
+    modules = {p.stem for p in (ROOT / "lib/astute").iterdir() if p.suffix == ".py"}
+    packages = {p.parent.name for p in (ROOT / "lib/astute").glob("*/__init__.py")}
+    assert (modules | packages) - {"__init__", "__main__"} <= listed
+
+
+def test_the_counts_are_right():
+    assert f"all {len(papers.claims())}" in README
+    assert f"{len(papers.statements())} statements" in README
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_example_runs():
+    code = README.split("```python")[1].split("```")[0]
+    scope = {}
+    exec(code, scope)
+    assert 0 <= scope["model"](scope["test"].x[:2]).shape[1] == 10

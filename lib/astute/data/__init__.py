@@ -158,12 +158,14 @@ def pixels(
     try:
         images, y, classes = read(folder, files, verify)
         y = np.asarray(y, np.int64)
-        if not 0 < len(images) == len(y) or y.min() < 0 or y.max() >= len(classes):
-            raise ValueError(f"{len(images)} images, {len(y)} labels, {len(classes)} classes")
+        if not 0 < len(images) == len(y):
+            raise ValueError(f"{len(images)} images, {len(y)} labels")
+        if y.min() < 0 or y.max() >= len(classes):
+            raise ValueError(f"labels {y.min()} to {y.max()} of {len(classes)} classes")
     except (ImportError, MemoryError, PermissionError):
         raise
     except Exception as error:  # a damaged file makes its reader raise nearly anything
-        raise damaged(folder / os.path.commonpath(files), error) from error
+        raise damaged(" or ".join(str(folder / file) for file in files), error) from error
     if limit is not None and not 1 <= limit <= len(y):
         raise ValueError(f"limit is {limit}; {name} {split!r} has images 1 to {len(y)}")
     images, y = images[:limit], y[:limit]

@@ -125,7 +125,7 @@ def _remember(key, compute):
     """An array computed once and kept; the CRC inside an .npz betrays a damaged copy."""
     path = cache() / "data" / f"{key}.npz"
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return kept["x"]
     except Exception:  # absent, or damaged in any way: made anew
         x = np.ascontiguousarray(compute())

@@ -48,7 +48,7 @@ def status(args):
 
 def run(args):
     """Measure the runs of studies that have no record yet, resuming where a kill cut in."""
-    from . import records, runs, training, values
+    from . import records, runs, values
 
     deadline = time.monotonic() + 60 * args.minutes if args.minutes else None
     context = runs.Context(device=args.device, data_root=args.data_root, deadline=deadline)
@@ -63,20 +63,17 @@ def run(args):
             if old is None or again:
                 todo.append((name, one))
     print(f"{len(todo)} runs to measure at scale {args.scale}", flush=True)
-    failures = 0
-    for i, (name, one) in enumerate(todo, 1):
-        if deadline is not None and time.monotonic() > deadline:
-            print(f"time is up: {len(todo) - i + 1} runs left; the same command goes on")
-            return 0
-        try:
-            record = runs.measure(name, args.scale, one, context)
-        except training.OutOfTime as stop:
-            print(f"time is up: {stop}; the same command goes on")
-            return 0
-        path = records.write(record)
-        failures += record["status"] == "failed"
-        note = record.get("error", f"{record['provenance']['seconds']:.0f} s")
-        print(f"[{i}/{len(todo)}] {record['status']:<6} {path.name}  {note}", flush=True)
+    failures, late = 0, 0
+    for i, outcome in enumerate(runs.measured(todo, args.scale, context, args.jobs), 1):
+        if outcome is None:
+            late += 1
+            continue
+        path = records.write(outcome)
+        failures += outcome["status"] == "failed"
+        note = outcome.get("error", f"{outcome['provenance']['seconds']:.0f} s")
+        print(f"[{i}/{len(todo)}] {outcome['status']:<6} {path.name}  {note}", flush=True)
+    if late:
+        print(f"time is up: {late} runs left; the same command goes on")
     return 1 if failures else 0
 
 
@@ -178,6 +175,7 @@ def parser():
         scale={"choices": scales, "default": "cpu", "help": "default: cpu"},
         device=dict(device),
         data_root=dict(root),
+        jobs={"type": int, "default": 1, "help": "runs at a time, one core each (default 1)"},
         minutes={"type": float, "help": "stop cleanly in time; the same command goes on"},
         retry={"action": "store_true", "help": "measure failed runs again"},
         force={"action": "store_true", "help": "measure everything again"},

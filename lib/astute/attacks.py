@@ -158,3 +158,76 @@ def FGSM(*, norm="linf", eps, **changes):
     1
     """
     return PGD(norm=norm, eps=eps, step_size=eps, steps=1, random_start=False, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineSearchFGSM:
+    """The shortest step along the sign of the gradient that changes the prediction.
+
+    FGSM as Foolbox 1.8 has it by default (Rauber et al. 2017): x + e sign(gradient of the
+    cross-entropy at x), clipped to [0, 1], for e = 1/grid, 2/grid, ..., 1; the first that fools.
+
+    Attributes
+    ----------
+    grid : int
+        Number of steps, equally spaced in (0, 1].
+    refine : bool
+        If e is among the first 20, search 20 equal steps up to it once more.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.5, 3.0]])
+    >>> x = torch.tensor([0.5, 0.5, 0.5, 0.25]).view(1, 1, 2, 2)
+    >>> x_adv, e = LineSearchFGSM(grid=10).search(model, x, torch.tensor([0]))
+    >>> round(e.item(), 3), x_adv.flatten().tolist()[0] < 0.5
+    (0.075, True)
+    """
+
+    grid: int = 1000
+    refine: bool = True
+
+    def __post_init__(self):
+        if self.grid < 1:
+            raise ValueError(f"grid is a number of steps, at least 1; got {self.grid}")
+
+    def __call__(self, model, x, y, generator=None):
+        """The adversarials; the image itself where it is misclassified or no step fools."""
+        return self.search(model, x, y)[0]
+
+    def search(self, model, x, y):
+        """Adversarials and how far each step went.
+
+        Returns
+        -------
+        Tensor (N, C, H, W), Tensor (N,)
+            The second in pixel units: 0 where the image is misclassified as it is, infinity where
+            no step fools (both keep the image).
+        """
+        check_images(x)
+        images = x.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = model(images)
+            losses.check_labels(logits, y)
+            gradient = torch.autograd.grad(losses.cross_entropy(logits, y).sum(), images)[0]
+        direction = norms.ascent(gradient, "linf")
+        e = torch.where(logits.detach().argmax(1) == y, torch.inf, torch.zeros_like(logits[:, 0]))
+        self._first(model, x, y, direction, e, e.isinf().nonzero()[:, 0], 1.0, self.grid)
+        if self.refine:
+            early = ((e > 0) & (e < 20.5 / self.grid)).nonzero()[:, 0]
+            self._first(model, x, y, direction, e, early, e[early], 20)
+        step = norms._per_image(torch.where(e.isinf(), 0, e), x)
+        return (x + step * direction).clamp(0, 1), e
+
+    @torch.no_grad()
+    def _first(self, model, x, y, direction, e, left, reach, grid):
+        """Write the first of ``grid`` equal steps up to ``reach`` that fools into ``e[left]``."""
+        reach = torch.as_tensor(reach, dtype=e.dtype, device=e.device).expand(len(left))
+        for k in range(1, grid + 1):
+            if not len(left):
+                return
+            step = reach * k / grid
+            x_adv = (x[left] + norms._per_image(step, x) * direction[left]).clamp(0, 1)
+            fooled = model(x_adv).argmax(1) != y[left]
+            e[left[fooled]] = step[fooled]
+            left, reach = left[~fooled], reach[~fooled]

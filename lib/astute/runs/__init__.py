@@ -1,13 +1,12 @@
 """Studies: the list of runs behind a table or figure, and how a run is measured and kept."""
 
 import difflib
-import os
+import multiprocessing
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import platformdirs
 import torch
 
 from .. import data, records, training, values
@@ -71,11 +70,6 @@ class Training:
         return self.variant(part.x), part.y
 
 
-def cache():
-    """Weights and checkpoints: ``ASTUTE_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("ASTUTE_CACHE") or platformdirs.user_cache_dir("astute"))
-
-
 def trained(setting, context):
     """The trained network in evaluation mode, and how its training went.
 
@@ -94,7 +88,7 @@ def trained(setting, context):
     """
     name = f"{values.digest(setting)}.safetensors"
     model = setting.model(seed=setting.seed)
-    for path in (records.folder() / "weights" / name, cache() / "weights" / name):
+    for path in (records.folder() / "weights" / name, data.cache() / "weights" / name):
         if path.exists():
             weights, about = training.load(path)
             model.load_state_dict(weights)
@@ -108,7 +102,7 @@ def trained(setting, context):
         setting.objective,
         setting.recipe,
         seed=setting.seed,
-        checkpoint=cache() / "checkpoints" / name,
+        checkpoint=data.cache() / "checkpoints" / name,
         deadline=context.deadline,
         desc=f"{setting.variant.label} {type(setting.objective).__name__.lower()}",
     )
@@ -135,12 +129,18 @@ class Study:
         with ``measure(context) -> dict`` in base units. No runs: not defined at that scale.
     minutes : dict
         Scale -> minutes one run takes on the machine that scale is meant for.
+    table : str
+        The table of `papers/tables/` that the study measures again; "" for none.
+    rows : callable
+        What `load` returns -> rows of that table's shape; a measured cell is a list over seeds.
     """
 
     id: str
     title: str
     runs: Callable[[str], tuple]
     minutes: dict[str, float] = field(default_factory=dict)
+    table: str = ""
+    rows: Callable[[list], list] | None = None
 
     def at(self, scale):
         """The runs at ``scale``; ValueError names the scales if it is none of them."""
@@ -186,6 +186,45 @@ def measure(name, scale, run, context):
     seconds = time.monotonic() - clock
     record["provenance"] = records.provenance(device, torch.get_num_threads(), started, seconds)
     return records.validate(record)
+
+
+def measured(todo, scale, context, jobs=1):
+    """Records of many runs, each as soon as it is made.
+
+    Parameters
+    ----------
+    todo : list of (study id, run)
+    scale : str
+    context : Context
+    jobs : int
+        Runs at a time; more than one share the cores with one thread each.
+
+    Yields
+    ------
+    dict or None
+        A record, or None for a run that the deadline stopped.
+    """
+    work = [(name, scale, one, context) for name, one in todo]
+    if jobs == 1 or len(work) < 2:
+        yield from (_in_time(*job) for job in work)
+        return
+    spawn = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with ProcessPoolExecutor(jobs, spawn, torch.set_num_threads, (1,)) as pool:
+        futures = [pool.submit(_in_time, *job) for job in work]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_time(name, scale, run, context):
+    try:
+        if context.deadline is None or time.monotonic() < context.deadline:
+            return measure(name, scale, run, context)
+    except training.OutOfTime:
+        pass
+    return None
 
 
 def load(name, scale, measure_missing=False, context=None):

@@ -1,0 +1,61 @@
+"""Proportions: the exact interval by its definition, and every image's outcome kept."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
+
+from astute.intervals import outcomes, proportion
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.booleans(), min_size=1, max_size=100))
+def test_outcomes_come_back_bit_for_bit(bits):
+    measured = proportion(bits)
+    assert outcomes(measured).tolist() == bits
+    assert measured["value"] == sum(bits) / len(bits)
+    assert measured["n"] == len(bits)
+    assert 0 <= measured["low"] <= measured["value"] <= measured["high"] <= 1
+
+
+@pytest.mark.parametrize("n", [1, 7, 50, 1000])
+def test_the_interval_is_where_either_tail_has_2_5_per_cent(n):
+    for k in {0, 1, n // 3, n - 1, n}:
+        measured = proportion(np.arange(n) < k)
+        if k > 0:
+            assert binom.sf(k - 1, n, measured["low"]) == pytest.approx(0.025)
+        else:
+            assert measured["low"] == 0
+        if k < n:
+            assert binom.cdf(k, n, measured["high"]) == pytest.approx(0.025)
+        else:
+            assert measured["high"] == 1
+        other = binomtest(k, n).proportion_ci(method="exact")
+        assert (measured["low"], measured["high"]) == pytest.approx((other.low, other.high))
+
+
+def test_none_right_has_the_closed_form():
+    assert proportion([False] * 30)["high"] == pytest.approx(1 - 0.025 ** (1 / 30))
+    assert proportion([True] * 30)["low"] == pytest.approx(0.025 ** (1 / 30))
+
+
+@pytest.mark.parametrize("n", [5, 20])
+def test_the_interval_covers_every_true_fraction_in_95_per_cent_of_samples(n):
+    limits = [proportion(np.arange(n) < k) for k in range(n + 1)]
+    for p in np.linspace(0.001, 0.999, 97):
+        inside = [limit["low"] <= p <= limit["high"] for limit in limits]
+        assert binom.pmf(np.arange(n + 1), n, p)[inside].sum() >= 0.95
+
+
+def test_the_packing_is_the_documented_one():
+    assert proportion([True] + [False] * 7 + [True])["outcomes"] == "gIA="  # bytes 0x80 0x80
+
+
+def test_an_array_of_booleans_counts_as_the_list():
+    assert proportion(np.array([True, False])) == proportion([True, False])
+
+
+def test_no_images_are_refused():
+    with pytest.raises(ValueError, match="a proportion of no images is undefined"):
+        proportion([])

@@ -1,0 +1,1 @@
+"""What the papers state, made checkable: one module per paper, each check able to fail."""

@@ -1,0 +1,165 @@
+"""Singular values of layers against their dense matrices and against closed forms."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from astute import models, spectra
+
+
+class Torus(nn.Module):
+    """A convolution with wrap-around padding and a stride: the slow witness."""
+
+    def __init__(self, kernel, stride):
+        super().__init__()
+        self.kernel, self.stride = nn.Parameter(kernel), stride
+
+    def forward(self, x):
+        tall, wide = self.kernel.shape[2:]
+        x = F.pad(x, (0, wide - 1, 0, tall - 1), mode="circular")
+        return F.conv2d(x, self.kernel, stride=self.stride)
+
+
+def descending(values):
+    return values.flatten().sort(descending=True).values
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    c_out=st.integers(1, 4),
+    c_in=st.integers(1, 4),
+    tall=st.integers(1, 3),
+    wide=st.integers(1, 3),
+    rows=st.integers(2, 3),
+    columns=st.integers(2, 4),
+    stride=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_the_fourier_values_are_those_of_the_dense_matrix(
+    c_out, c_in, tall, wide, rows, columns, stride, seed
+):
+    size = (max(rows * stride, 3), columns * stride)
+    size = (size[0] - size[0] % stride or stride, size[1])
+    tall, wide = min(tall, size[0]), min(wide, size[1])
+    generator = torch.Generator().manual_seed(seed)
+    kernel = torch.randn(c_out, c_in, tall, wide, generator=generator, dtype=torch.float64)
+    fast = spectra.conv_singular_values(kernel, size, stride)
+    assert fast.shape == (size[0] // stride, size[1] // stride, min(c_out, stride**2 * c_in))
+    matrix = spectra.operator_matrix(Torus(kernel, stride), (c_in, *size))
+    slow = spectra.dense_singular_values(matrix)
+    torch.testing.assert_close(descending(fast), slow, atol=1e-7, rtol=0)
+
+
+def test_each_frequency_has_the_values_of_its_own_matrix(generator):
+    kernel = torch.randn(2, 3, 3, 2, generator=generator, dtype=torch.float64)
+    found = spectra.conv_singular_values(kernel, (4, 5))
+    transform = torch.fft.fft2(kernel, s=(4, 5))
+    for i in range(4):
+        for j in range(5):
+            values = torch.linalg.svdvals(transform[:, :, i, j])
+            torch.testing.assert_close(found[i, j], values)
+
+
+def test_a_shift_keeps_every_norm():
+    kernel = torch.zeros(1, 1, 3, 3)
+    kernel[0, 0, 0, 2] = -2.0
+    values = spectra.conv_singular_values(kernel, (5, 6))
+    torch.testing.assert_close(values, torch.full((5, 6, 1), 2.0))
+    assert spectra.spread(values) < 1e-6
+
+
+def test_the_squares_add_up_to_the_frobenius_norm_of_the_operator(generator):
+    kernel = torch.randn(3, 2, 3, 3, generator=generator)
+    values = spectra.conv_singular_values(kernel, (6, 7))
+    torch.testing.assert_close(values.square().sum(), 42 * kernel.square().sum())
+
+
+def test_the_spread_is_the_standard_deviation_of_all_values():
+    assert spectra.spread(torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])) == 2.0
+
+
+def test_zero_padding_is_the_layer_itself_and_differs_from_the_torus(generator):
+    layer = nn.Conv2d(2, 3, 3, padding=1, stride=2)
+    model = nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)).eval()
+    exact = spectra.layer_singular_values(model, (2, 6, 6), "exact")
+    matrix = spectra.operator_matrix(layer, (2, 6, 6))
+    x = torch.randn(5, 2, 6, 6, generator=generator)
+    out = layer(x) - layer(torch.zeros_like(x))
+    torch.testing.assert_close(x.flatten(1) @ matrix.T, out.flatten(1), atol=1e-5, rtol=1e-4)
+    circular = spectra.layer_singular_values(model, (2, 6, 6), "circular")
+    assert (exact["0"] - circular["0"]).abs().max() > 0.01
+    # Zeros around the map are rows and columns cut out of a larger torus: interlacing.
+    assert exact["0"][0] <= spectra.conv_singular_values(layer.weight, (8, 8)).max() + 1e-6
+    torch.testing.assert_close(exact["3"], circular["3"], atol=1e-5, rtol=1e-4)
+
+
+def test_the_readings_of_a_network_count_their_values():
+    model = models.LeNet(width=0.125)(seed=0).eval()
+    count = {
+        reading: [
+            len(v) for v in spectra.layer_singular_values(model, (1, 28, 28), reading).values()
+        ]
+        for reading in spectra.READINGS
+    }
+    assert count == {
+        "reshaped": [4, 8, 128, 10],
+        "circular": [784, 4 * 14 * 14, 128, 10],
+        "exact": [784, 4 * 14 * 14, 128, 10],
+    }
+
+
+def test_layers_are_found_by_name_and_the_model_is_left_alone():
+    model = models.MLP(sizes=(4, 3, 2))(seed=0).eval()
+    values = spectra.layer_singular_values(model, (1, 2, 2))
+    assert list(values) == ["fc1", "fc2"]
+    torch.testing.assert_close(values["fc1"], torch.linalg.svdvals(model.fc1.weight.detach()))
+    assert not any(part._forward_pre_hooks for part in model.modules())
+    assert not values["fc1"].requires_grad
+
+
+def test_a_summary_is_plain_numbers():
+    found = spectra.summary(torch.tensor([1.0, 3.0]))
+    assert found == {"n": 2, "spread": 1.0, "mean": 2.0, "largest": 3.0, "smallest": 1.0}
+
+
+KERNEL = torch.ones(2, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: spectra.conv_singular_values(KERNEL, (2, 8)), "larger than its 2 x 8"),
+        (lambda: spectra.conv_singular_values(KERNEL[0], (8, 8)), "shape .C_out, C_in, kH, kW"),
+        (lambda: spectra.conv_singular_values(KERNEL, (8, 9), stride=2), "stride 2 does not"),
+        (lambda: spectra.dense_singular_values(KERNEL), "shape .out, in."),
+        (
+            lambda: spectra.layer_singular_values(models.MLP()(seed=0), (1, 28, 28)),
+            "evaluation mode",
+        ),
+        (
+            lambda: spectra.layer_singular_values(models.MLP()(seed=0).eval(), (1, 28, 28), "fft"),
+            "circular, exact|reshaped, circular, exact; got 'fft'",
+        ),
+        (
+            lambda: spectra.layer_singular_values(
+                nn.Conv2d(2, 2, 3, groups=2).eval(), (2, 8, 8), "circular"
+            ),
+            "one group",
+        ),
+        (
+            lambda: spectra.operator_matrix(nn.Conv2d(8, 8, 3, padding=1), (8, 64, 64)),
+            "use the reading",
+        ),
+    ],
+)
+def test_what_has_no_such_values_is_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)

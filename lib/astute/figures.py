@@ -1,0 +1,230 @@
+"""Figures and tables of the pages: legible in light and dark, the same bytes from run to run."""
+
+import html
+import io
+import re
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import display
+from PIL import Image
+
+INK = "#6b7280"  # axes and letters: replaced by the page's own colour when shown
+CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito, 2008
+STYLE = {
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color", "grid.color"), INK),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "axes.titlesize": "medium",
+    "figure.figsize": (5.6, 3.4),
+    "figure.constrained_layout.use": True,
+    "grid.alpha": 0.3,
+    "svg.fonttype": "none",  # letters stay letters: they scale, and a search finds them
+    "svg.hashsalt": "astute",
+}
+BADGES = {
+    "success": ("holds", "reproduced", "agrees"),
+    "warning": ("holds with fix", "partly reproduced", "partly", "close", "undecided"),
+    "danger": ("false as printed", "not reproduced", "contradicted", "differs"),
+    "muted": ("not provable", "not measured", "not measured yet", "open"),
+}
+_COLOUR = {word: colour for colour, words in BADGES.items() for word in words}
+_NUMBER = re.compile(r"[<≤≥>≈±]?\s*[-−+]?\.?\d[\d.,]*\s*(%|$|±|\[)")
+
+
+def use():
+    """Set the style of all figures that follow on this page."""
+    plt.rcParams.update(STYLE)
+
+
+def show(fig, *, alt):
+    """Put a figure on the page and close it: inline SVG for the web, PNG for LaTeX.
+
+    An inline SVG sees the page's style sheet, so that axes and letters take its ink in light and
+    in dark; an ``<img>`` would get a pale box instead. ``alt`` says in words what is to be seen.
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what the figure shows")
+    svg, raw, png = io.StringIO(), io.BytesIO(), io.BytesIO()
+    common = {"bbox_inches": "tight", "dpi": 110}
+    fig.savefig(svg, format="svg", metadata={"Date": None}, transparent=True, **common)
+    fig.savefig(raw, format="png", facecolor="white", **common)
+    Image.open(raw).convert("RGB").quantize(64).save(png, "png", optimize=True)
+    plt.close(fig)
+    text = svg.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.S)
+    text = re.sub(
+        r'<g id="[^"]*"', "<g", text
+    )  # every figure has an axes_1, a page has many figures
+    text = re.sub(INK, f"var(--pst-color-text-muted, {INK})", text, flags=re.I)
+    label = f'<svg role="img" aria-label="{html.escape(alt)}"'
+    text = f'<div class="astute-figure">{text.replace("<svg", label, 1)}</div>'
+    display({"text/html": text, "image/png": png.getvalue(), "text/plain": alt}, raw=True)
+
+
+def images(grid, *, titles=(), rows=(), cmap="gray", limits=(0.0, 1.0), size=0.9):
+    """Rows of small images, each pixel a sharp square.
+
+    Parameters
+    ----------
+    grid : sequence of rows, each a sequence of images
+        An image has shape (H, W), (1, H, W) or (3, H, W) and values in [0, 1]; so ``[x[:8],
+        x_adv[:8]]`` shows two batches one above the other. ``None`` leaves a place empty.
+    titles, rows : sequence of str
+        Words above the columns and left of the rows.
+    limits : (float, float)
+        Values drawn darkest and lightest; (-eps, eps) with ``cmap="RdBu"`` suits a perturbation.
+    size : float
+        Side of an image, in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be given to :func:`show`.
+    """
+    grid = [[None if image is None else _pixels(image) for image in row] for row in grid]
+    shape = len(grid), max(map(len, grid))
+    area = (size * shape[1], size * shape[0])
+    fig, axes = plt.subplots(*shape, figsize=area, squeeze=False)
+    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    for (i, j), ax in np.ndenumerate(axes):
+        ax.set(xticks=[], yticks=[])
+        image = grid[i][j] if j < len(grid[i]) else None
+        ax.spines[:].set(visible=image is not None, linewidth=0.4)
+        if image is not None:
+            ax.imshow(image, cmap=cmap, vmin=limits[0], vmax=limits[1], interpolation="none")
+    for ax, words in zip(axes[0], titles, strict=False):
+        ax.set_title(words, fontsize="small")
+    for ax, words in zip(axes[:, 0], rows, strict=False):
+        ax.set_ylabel(words, fontsize="small", rotation=0, ha="right", va="center")
+    return fig
+
+
+def _pixels(image):
+    """One image as matplotlib takes it: (H, W), (1, H, W) or (3, H, W) -> (H, W) or (H, W, 3)."""
+    image = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image, dtype=float)
+    if image.ndim == 3 and image.shape[0] in (1, 3):
+        image = np.moveaxis(image, 0, -1).clip(0, 1) if image.shape[0] == 3 else image[0]
+    elif image.ndim != 2:
+        raise ValueError(f"an image has shape (H, W), (1, H, W) or (3, H, W); got {image.shape}")
+    return image
+
+
+def interval(measured, *, scale=100, digits=1):
+    """A proportion as in our tables: value and 95 % interval, in per cent unless told otherwise.
+
+    Examples
+    --------
+    >>> interval({"value": 0.912, "low": 0.9, "high": 0.924})
+    '91.2 [90.0, 92.4]'
+    >>> interval(None)
+    'not measured yet'
+    """
+    if measured is None:
+        return "not measured yet"
+    value, low, high = (f"{scale * measured[k]:.{digits}f}" for k in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+class Table:
+    """What :func:`table` returns: HTML for the page, Markdown for everything else."""
+
+    def __init__(self, rows, columns, caption):
+        self.columns, self.caption = [str(c) for c in columns], caption
+        self.rows = [[_words(v) for v in row] for row in rows]
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"a row has {len(row)} cells, columns are {self.columns}: {row}")
+        self.align = ["right" if _numeric(c) else "left" for c in zip(*self.rows, strict=True)]
+        self.align = self.align or ["left"] * len(self.columns)
+
+    def _repr_html_(self):
+        def line(tag, cells):
+            made = zip(self.align, cells, strict=True)
+            return (
+                "<tr>" + "".join(f'<{tag} class="text-{a}">{c}</{tag}>' for a, c in made) + "</tr>"
+            )
+
+        head = line("th", map(_inline, self.columns))
+        body = "\n".join(line("td", map(_inline, row)) for row in self.rows)
+        caption = f"<caption>{_inline(self.caption)}</caption>" if self.caption else ""
+        return (
+            f'<div class="astute-table"><table class="table">{caption}\n'
+            f"<thead>{head}</thead>\n<tbody>{body}</tbody></table></div>"
+        )
+
+    def _repr_markdown_(self):
+        rule = ["---:" if a == "right" else "---" for a in self.align]
+        rows = [self.columns, rule, *self.rows]
+        return "\n".join("| " + " | ".join(v.replace("|", "\\|") for v in r) + " |" for r in rows)
+
+    __repr__ = __str__ = _repr_markdown_
+
+
+def table(rows, columns, caption=""):
+    """A table for the page, numbers to the right, verdict words as coloured badges.
+
+    Parameters
+    ----------
+    rows : sequence of sequences
+        Cells: words, numbers (shown with four digits), ``None`` for empty, or what
+        ``robustness.proportion`` returns, shown by :func:`interval`. Words may hold ``$math$``,
+        ```` `code` ````, ``**bold**`` and ``[links](page.html)``.
+    columns : sequence of str
+        One heading for each cell of a row.
+    caption : str
+        A sentence above the table.
+
+    Examples
+    --------
+    >>> table([["smooth 3", 87.2, "reproduced"], ["smooth 4", 9.0, "close"]],
+    ...       ["variant", "paper", "verdict"])
+    | variant | paper | verdict |
+    | --- | ---: | --- |
+    | smooth 3 | 87.2 | reproduced |
+    | smooth 4 | 9 | close |
+    """
+    return Table(rows, columns, caption)
+
+
+def _numeric(column):
+    """Whether the cells of a column are numbers, but for gaps and verdicts."""
+    filled = [words for words in column if words and words.lower() not in _COLOUR]
+    return bool(filled) and all(map(_NUMBER.match, filled))
+
+
+def _words(value):
+    """One cell as text."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return interval(value)
+    number = isinstance(value, (float, np.floating))
+    return f"{value:.4g}" if number else str(value)
+
+
+def _inline(text):
+    """The few marks a cell may hold, as HTML."""
+    if text.lower() in _COLOUR:
+        colour = _COLOUR[text.lower()]
+        return f'<span class="sd-badge sd-bg-{colour} sd-bg-text-{colour}">{text}</span>'
+    parts = re.split(r"(\$[^$]+\$|`[^`]+`)", text)
+    for k, part in enumerate(map(html.escape, parts)):
+        if k % 2 and part[0] == "$":
+            parts[k] = f'<span class="math notranslate nohighlight">\\({part[1:-1]}\\)</span>'
+        elif k % 2:
+            parts[k] = f"<code>{part[1:-1]}</code>"
+        else:
+            part = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", part)
+            parts[k] = re.sub(r"\[([^]]+)\]\(([^)\s]+)\)", r'<a href="\2">\1</a>', part)
+    return "".join(parts)
+
+
+def glue(name, value):
+    """Keep ``value`` for the sentences of this page: ``{glue:text}`name``` shows it."""
+    from myst_nb import glue as keep  # a second to import, and not needed to look at a figure
+
+    keep(name, value.item() if hasattr(value, "item") else value, display=False)

@@ -1,0 +1,134 @@
+"""Figures and tables of the pages: same bytes, words for those who cannot see, honest cells."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from astute import figures
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is put on the page, one dictionary of formats for each call."""
+    kept = []
+    monkeypatch.setattr(figures, "display", lambda data, raw: kept.append(data))
+    with plt.rc_context():
+        plt.switch_backend("agg")
+        figures.use()
+        yield kept
+
+
+def drawing():
+    fig, ax = plt.subplots()
+    ax.plot([0, 1], [0, 1], marker="o")
+    ax.set_xlabel("eps")
+    return fig
+
+
+def test_a_figure_drawn_twice_has_the_same_bytes_and_no_date(shown):
+    figures.show(drawing(), alt="a line")
+    figures.show(drawing(), alt="a line")
+    assert shown[0] == shown[1]
+    assert "<metadata" not in shown[0]["text/html"]
+    assert not plt.get_fignums()
+
+
+def test_a_figure_takes_the_ink_of_the_page_and_keeps_its_letters(shown):
+    figures.show(drawing(), alt='a "line" < 1')
+    text = shown[0]["text/html"]
+    assert 'aria-label="a &quot;line&quot; &lt; 1"' in text
+    assert "var(--pst-color-text-muted" in text
+    assert ">eps</text>" in text
+    assert 'id="axes' not in text
+    assert shown[0]["image/png"].startswith(b"\x89PNG")
+
+
+def test_a_figure_without_words_is_refused(shown):
+    fig = drawing()
+    with pytest.raises(ValueError, match="say in a sentence what the figure shows"):
+        figures.show(fig, alt=" ")
+    plt.close(fig)
+
+
+def test_images_of_all_shapes_stand_in_their_places(shown):
+    import torch
+
+    grey, colour = np.zeros((3, 1, 5, 4)), torch.ones(2, 3, 5, 4, requires_grad=True)
+    fig = figures.images([grey, [colour[0], None, grey[0, 0]]], titles="abc", rows=["one", "two"])
+    axes = np.array(fig.axes).reshape(2, 3)
+    assert [len(ax.images) for ax in axes.flat] == [1, 1, 1, 1, 0, 1]
+    assert axes[1, 0].images[0].get_array().shape == (5, 4, 3)
+    assert axes[0, 2].get_title() == "c"
+    assert axes[1, 0].get_ylabel() == "two"
+    assert axes[0, 0].images[0].get_clim() == (0, 1)
+    plt.close(fig)
+
+
+def test_an_image_of_a_wrong_shape_is_refused(shown):
+    with pytest.raises(ValueError, match=r"shape \(H, W\).*got \(2, 5, 4\)"):
+        figures.images([np.zeros((1, 2, 5, 4))])
+
+
+def test_numbers_stand_right_and_words_left():
+    made = figures.table(
+        [["smooth", 87.2, {"value": 0.5, "low": 0.25, "high": 0.75}], ["gamma", None, None]],
+        ["variant", "paper", "ours [95 % interval]"],
+    )
+    assert made.align == ["left", "right", "right"]
+    assert "| smooth | 87.2 | 50.0 [25.0, 75.0] |" in made._repr_markdown_()
+    assert '<td class="text-right">50.0 [25.0, 75.0]</td>' in made._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("words", "colour"),
+    [
+        ("HOLDS", "success"),
+        ("HOLDS WITH FIX", "warning"),
+        ("FALSE AS PRINTED", "danger"),
+        ("NOT PROVABLE", "muted"),
+        ("reproduced", "success"),
+        ("not reproduced", "danger"),
+        ("undecided", "warning"),
+        ("not measured", "muted"),
+    ],
+)
+def test_a_verdict_becomes_a_badge_of_its_colour(words, colour):
+    html = figures.table([[words]], ["verdict"])._repr_html_()
+    assert f'<span class="sd-badge sd-bg-{colour} sd-bg-text-{colour}">{words}</span>' in html
+
+
+def test_every_verdict_of_the_register_has_a_colour():
+    from astute import claims, papers
+
+    for word in (*papers.VERDICTS, *claims.VERDICTS):
+        assert word.lower() in figures._COLOUR
+
+
+def test_cells_may_hold_formulas_code_and_links_but_no_markup():
+    row = [r"$\epsilon < 1$ and `a<b`", "[page](x.html#y) **bold**", "<script>1</script>", "a|b"]
+    made = figures.table([row], ["1", "2", "3", "4"])
+    html = made._repr_html_()
+    assert r'<span class="math notranslate nohighlight">\(\epsilon &lt; 1\)</span>' in html
+    assert "<code>a&lt;b</code>" in html
+    assert '<a href="x.html#y">page</a> <strong>bold</strong>' in html
+    assert "<script>" not in html
+    assert r"a\|b" in made._repr_markdown_()
+
+
+def test_a_row_with_a_cell_too_many_is_refused():
+    with pytest.raises(ValueError, match="a row has 2 cells"):
+        figures.table([[1, 2]], ["one"])
+
+
+def test_an_empty_table_has_its_headings():
+    assert figures.table([], ["one", "two"])._repr_markdown_() == "| one | two |\n| --- | --- |"
+
+
+def test_glued_numbers_are_plain_and_not_displayed(monkeypatch):
+    import myst_nb
+
+    kept = []
+    monkeypatch.setattr(myst_nb, "glue", lambda *a, **k: kept.append((a, k)))
+    figures.glue("gap", np.float64(0.25))
+    assert kept == [(("gap", 0.25), {"display": False})]
+    assert type(kept[0][0][1]) is float

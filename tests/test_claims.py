@@ -1,0 +1,262 @@
+"""Claims on the papers' own numbers, on tables bent to break them, and on made records."""
+
+import numpy as np
+import pytest
+
+from astute import claims, intervals, papers, records, runs, values
+from astute.claims import Incomplete
+from astute.objectives import Natural
+
+SENS = [f"sens/claim-0{n}" for n in range(1, 8)]
+LABELS = [row["variant"] for row in papers.table("sens_table2")]
+PROVENANCE = {
+    "commit": "0" * 40,
+    "dirty": False,
+    "versions": {},
+    "device": "cpu",
+    "threads": 1,
+    "started": "2026-01-01T00:00:00+00:00",
+    "seconds": 1,
+}
+IMAGES = 1000
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """Records that may be written, in a folder of their own."""
+    monkeypatch.setenv("ASTUTE_FROZEN", "0")
+    monkeypatch.setenv("ASTUTE_RECORDS", str(tmp_path))
+    return tmp_path
+
+
+# ---- on the papers' numbers
+
+
+@pytest.mark.parametrize("name", SENS)
+def test_the_papers_table_satisfies_its_claims_as_the_register_says(name):
+    claim = papers.claims()[name]
+    (table,) = claim.table
+    holds, evidence = claims.on_paper(name, table)
+    assert ("yes" if holds else "no") == claim.printed
+    assert evidence
+
+
+def printed():
+    return papers.table("sens_table2")
+
+
+def bent(column, **changes):
+    """The paper's table with some cells of a column changed."""
+    rows = printed()
+    for row in rows:
+        row[column] = changes.get(row["variant"].replace(" ", "_"), row[column])
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "holds"),
+    [
+        ("01", bent("std_test_acc", smooth_8=98.0), False),  # range 1.3
+        ("01", bent("std_test_acc", smooth_8=98.4), True),  # range 0.9
+        ("02", bent("pgd_test_acc", smooth_8=97.0), False),  # range 2.2
+        ("02", bent("pgd_test_acc", smooth_8=97.8), True),  # range 1.4
+        ("03", bent("robust_acc", smooth_8=96.0), False),
+        ("03", bent("robust_acc", smooth_8=85.5), True),  # one swap: -0.976
+        ("03", bent("robust_acc", binarized=0.0), True),  # not a smoothing level
+        ("04", bent("robust_acc", smooth_8=85.2), False),  # falls by 9.9
+        ("04", bent("robust_acc", smooth_8=85.0), True),  # falls by 10.1
+        ("05", bent("robustness_wrt_predictions", smooth_5=90.2), False),  # 0.6
+        ("05", bent("robustness_wrt_predictions", smooth_5=90.0), True),  # 0.4
+        ("06", bent("robust_acc", binarized=95.0), False),  # below the original
+        ("06", bent("pgd_test_acc", binarized=99.2), False),  # loses 1.1
+        ("06", bent("pgd_test_acc", binarized=99.0), True),  # loses 0.9
+        ("07", bent("std_test_acc", smooth_8=95.0), False),  # 15 against 4.3
+        ("07", bent("std_test_acc", smooth_8=96.6), True),  # 15 against 2.7
+    ],
+)
+def test_a_bent_table_decides_on_the_right_side_of_the_threshold(name, rows, holds):
+    assert bool(claims.PREDICATES[f"sens/claim-{name}"].holds(rows)[0]) == holds
+
+
+@pytest.mark.parametrize("name", SENS)
+def test_no_claim_hides_behind_an_empty_cell(name):
+    """Every claim needs each cell that it speaks of."""
+    rows = printed()
+    for row in rows:
+        for column in set(row) - {"variant"}:
+            row[column] = None
+    with pytest.raises(Incomplete):
+        claims.PREDICATES[name].holds(rows)
+
+
+@pytest.mark.parametrize("name", claims.PREDICATES)
+def test_every_predicate_judges_a_claim_of_the_register_by_a_study_that_exists(name):
+    assert name in papers.claims()
+    assert claims.PREDICATES[name].study in runs.studies()
+
+
+def test_claims_are_named_in_the_registers_order():
+    assert claims.names() == list(papers.claims())
+
+
+def test_an_unknown_claim_is_refused():
+    with pytest.raises(ValueError, match="no claim 'sens/claim-99'; `astute claims` lists all"):
+        claims.judge("sens/claim-99")
+
+
+# ---- on made records
+
+
+def write(accuracy, seeds=(0, 1, 2), leave_out=(), failed=()):
+    """Records of sens/table2 whose cells have the given accuracies.
+
+    ``accuracy(label, key) -> fraction``; image i is right where its difficulty, the same in every
+    cell, is below the accuracy: the harder cell fails on a superset of images.
+    """
+    for run in runs.study("sens/table2").at("cpu"):
+        setting = run.trained
+        label, natural = setting.variant.label, isinstance(setting.objective, Natural)
+        if setting.seed not in seeds or label in leave_out:
+            continue
+        keys = {"clean_accuracy": "std_test_acc" if natural else "pgd_test_acc"}
+        keys |= {"robust_accuracy": "robust_acc"}
+        keys |= {"robustness_wrt_predictions": "robustness_wrt_predictions"}
+        result = {
+            key: intervals.proportion(np.arange(IMAGES) < round(IMAGES * accuracy(label, column)))
+            for key, column in keys.items()
+        }
+        record = {
+            "schema": 1,
+            "study": "sens/table2",
+            "scale": "cpu",
+            "config": values.config(run),
+            "status": "ok",
+            "result": result | {"training": []},
+            "provenance": PROVENANCE,
+        }
+        if label in failed:
+            record |= {"status": "failed", "result": None, "error": "stuck at chance"}
+        records.write(record)
+
+
+def paper(label, column):
+    """The paper's own accuracies."""
+    return next(r[column] for r in printed() if r["variant"] == label) / 100
+
+
+@pytest.mark.parametrize("name", [n for n in claims.PREDICATES if n in SENS])
+def test_without_records_nothing_is_measured_and_the_remedy_is_named(name):
+    judged = claims.judge(name)
+    assert judged.verdict == "not measured"
+    assert judged.evidence.endswith("missing: run `astute run sens/table2 --scale cpu`")
+    assert judged.support is None
+
+
+def test_smoke_runs_decide_nothing():
+    assert claims.judge("sens/claim-01", "smoke").verdict == "not measured"
+
+
+def test_records_that_equal_the_paper_reproduce_it():
+    """Differences far from their thresholds: no draw of images can turn them."""
+    write(paper)
+    for name in ("sens/claim-03", "sens/claim-04", "sens/claim-07"):
+        judged = claims.judge(name)
+        assert judged.printed == "yes"
+        assert judged.verdict == "reproduced", judged
+        assert judged.support >= 0.95
+    assert claims.judge("sens/claim-04").evidence == "falls by 12.0"
+
+
+def test_the_other_way_round_is_not_reproduced():
+    flat = {"robust_acc": 0.9, "robustness_wrt_predictions": 0.99}
+    write(lambda label, column: flat.get(column, 0.9 if label == "binarized" else 0.99))
+    assert claims.judge("sens/claim-01").verdict == "not reproduced"  # range 9
+    assert claims.judge("sens/claim-04").verdict == "not reproduced"  # falls by 0
+    assert claims.judge("sens/claim-05").verdict == "not reproduced"  # 9 apart
+    assert claims.judge("sens/claim-04").support <= 0.05
+
+
+@pytest.mark.parametrize("fall", [0.099, 0.101])
+def test_a_near_tie_is_undecided_on_either_side(fall):
+    write(lambda label, column: 0.9 - (fall if label == "smooth 8" else 0))
+    judged = claims.judge("sens/claim-04")
+    assert judged.evidence in ("falls by 9.9", "falls by 10.1")
+    assert judged.verdict == "undecided"
+    assert 0.05 < judged.support < 0.95
+
+
+def test_images_are_drawn_in_pairs():
+    """By 10.5 it falls on the same images, give or take 1; independent draws would say 2.
+
+    The difference of two paired cells is a share of images, whose draws vary as
+    sqrt(.105 * .895 / 1000) = 0.97 per cent; unpaired they would as sqrt(.09 + .16) = 1.6.
+    """
+    write(lambda label, column: 0.9 - (0.105 if label == "smooth 8" else 0))
+    rows = runs.sens.table2(runs.load("sens/table2", "cpu"))
+    falls = [
+        claims.cell(draw, "robust_acc", variant="original")
+        - claims.cell(draw, "robust_acc", variant="smooth 8")
+        for draw in claims.draws(rows, count=400)
+    ]
+    assert np.mean(falls) == pytest.approx(10.5, abs=0.3)
+    assert np.std(falls) == pytest.approx(0.97, rel=0.15)
+
+
+def test_cells_that_agree_on_every_image_agree_in_every_draw():
+    write(lambda label, column: 0.7)
+    rows = runs.sens.table2(runs.load("sens/table2", "cpu"))
+    for draw in claims.draws(rows, count=20):
+        assert len({row["robust_acc"] for row in draw}) == 1
+
+
+def test_seeds_are_drawn_too():
+    """One image in every cell: only the choice of seeds is left to vary."""
+    right, wrong = intervals.proportion([True]), intervals.proportion([False])
+    rows = [{"variant": "original", "robust_acc": [right, wrong]}]
+    seen = {draw[0]["robust_acc"] for draw in claims.draws(rows, count=50)}
+    assert seen == {0, 50, 100}
+
+
+def test_draws_are_the_same_every_time():
+    write(paper, seeds=(0,))
+    assert claims.judge("sens/claim-07") == claims.judge("sens/claim-07")
+
+
+def test_what_has_no_outcomes_is_not_drawn():
+    rows = [{"variant": "original", "volume": [-12.5, -12.7]}]
+    assert list(claims.draws(rows)) == []
+    assert claims.means(rows) == [{"variant": "original", "volume": pytest.approx(-12.6)}]
+
+
+def test_means_are_over_seeds_and_in_per_cent():
+    seeds = [intervals.proportion(np.arange(10) < k) for k in (6, 8)]
+    rows = claims.means([{"variant": "original", "robust_acc": seeds, "std_test_acc": []}])
+    assert rows == [
+        {"variant": "original", "robust_acc": pytest.approx(70), "std_test_acc": None}
+    ]
+
+
+@pytest.mark.parametrize("how", ["leave_out", "failed"])
+def test_a_cell_without_a_result_leaves_its_claims_open(how):
+    write(paper, **{how: ["smooth 8"]})
+    judged = claims.judge("sens/claim-04")
+    assert judged.verdict == "not measured"
+    assert "robust_acc of smooth 8" in judged.evidence
+    assert claims.judge("sens/claim-06").support is not None  # does not speak of smooth 8
+
+
+def test_a_judgement_is_a_plain_row():
+    write(paper)
+    row = claims.judge("sens/claim-04").row()
+    assert set(row) == {
+        *("id", "scale", "predicate", "printed", "verdict", "evidence", "support")
+    }
+    assert row["verdict"] in claims.VERDICTS
+
+
+def test_a_damaged_record_is_not_judged_over(folder):
+    write(paper)
+    path = sorted(folder.rglob("*.json"))[0]
+    path.write_text(path.read_text()[:-5])
+    with pytest.raises(records.RecordError, match="delete it and run again"):
+        claims.judge("sens/claim-04")

@@ -1,1 +1,96 @@
-"""Claims of the paper."""
+"""Claims of "Reducing Exploitation of Data Idiosyncrasy Helps Robustify Trained Models"."""
+
+from ..runs import idio
+from . import Incomplete, cell, claim
+
+#: The paper's methods, M1 in the reading that its results need; what we measured them on.
+METHODS = ("M1 quantile", "M2", "M3")
+CONTROLS = ("noise like M1", "noise like M2")
+SETTING = "MNIST, FGSM only"
+
+
+def fig1(name):
+    """A claim on figure 1: accuracy against the share p of weights removed."""
+    return claim(f"idio/claim-{name}", "idio/fig1", idio.fig1)
+
+
+def numbers(name):
+    """A claim on figure 1 that no image decides: rows without outcomes, so nothing is resampled."""
+
+    def rows(found):
+        return [
+            {k: v for k, v in row.items() if k not in ("clean", "adv")} for row in idio.fig1(found)
+        ]
+
+    return claim(f"idio/claim-{name}", "idio/fig1", rows)
+
+
+def _curve(rows, method, name):
+    """{p: per cent} of a method; `Incomplete` if a point is missing."""
+    curve = {row["p"]: row.get(name) for row in rows if row["method"] == method}
+    if not curve or None in curve.values():
+        raise Incomplete(f"{name} of {method}")
+    return curve
+
+
+@fig1("01")
+def accuracy_buys_robustness(rows):
+    """For each of M1, M2, M3 some p lowers clean accuracy and raises that on the adversarials."""
+    gains = []
+    for method in METHODS:
+        clean, adv = _curve(rows, method, "clean"), _curve(rows, method, "adv")
+        gains.append(max((adv[p] - adv[0] for p in adv if clean[p] < clean[0]), default=0))
+    text = ", ".join(f"{m} {gain:+.0f}" for m, gain in zip(METHODS, gains, strict=True))
+    return min(gains) > 0, f"{SETTING}; greatest gains: {text}"
+
+
+@fig1("02")
+def too_much_is_dysfunctional(rows):
+    """For each method, p = 99 halves clean accuracy, and the adversarials' is past its peak."""
+    holds, parts = True, []
+    for method in METHODS:
+        clean, adv = _curve(rows, method, "clean"), _curve(rows, method, "adv")
+        holds &= clean[99] < clean[0] / 2 and adv[99] < max(adv.values())
+        parts.append(f"{method} clean {clean[99]:.0f}, adversarial {adv[99]:.0f}")
+    return holds, f"{SETTING}; at p = 99: {', '.join(parts)}"
+
+
+@fig1("03")
+def a_little_accuracy_buys_a_lot(rows):
+    """With at most 2 points of clean accuracy some method gains at least 20 on the adversarials."""
+    best = {}
+    for method in (*METHODS, *CONTROLS):
+        clean, adv = _curve(rows, method, "clean"), _curve(rows, method, "adv")
+        best[method] = max(adv[p] - adv[0] for p in adv if clean[0] - clean[p] <= 2)
+    text = ", ".join(f"{m} {gain:+.0f}" for m, gain in best.items())
+    holds = max(best[method] for method in METHODS) >= 20
+    return holds, f"{SETTING}; gains for 2 points: {text} (noise: our control)"
+
+
+@numbers("17")
+def methods_shrink_their_norms(rows):
+    """M2 lowers the Frobenius norm and M1 the element-wise l1 norm, at every p above 0."""
+    grown = []
+    for method, norm in (("M1 quantile", "l1"), ("M2", "frobenius")):
+        curve = _curve(rows, method, norm)
+        grown += [f"{method} {p}" for p in curve if p > 0 and not curve[p] < curve[0]]
+    m1, m2 = _curve(rows, "M1 quantile", "l1"), _curve(rows, "M2", "frobenius")
+    text = f"{100 * m1[90] / m1[0]:.0f} % of the l1 norm, M2 {100 * m2[90] / m2[0]:.0f} % of the"
+    return not grown, f"at p = 90 M1 leaves {text} Frobenius norm"
+
+
+@numbers("18")
+def score_lies_between_minus_one_and_zero(rows):
+    """Equation 4 of the attacked network itself lies in [-1, 0] at every bound."""
+    low, high = (cell(rows, k, method="M2", p=0) for k in ("score_low", "score_high"))
+    above = max(row["score_high"] for row in rows if row.get("score_high") is not None)
+    text = f"{low:.2f} to {high + 0:.2f}; up to {above:+.2f} for a network that was not attacked"
+    return low >= -1 and high <= 0, text
+
+
+@numbers("19")
+def methods_cost_next_to_nothing(rows):
+    """M1 and M2 cost less than 1 % of the training, in floating-point operations."""
+    m1, m2 = (100 * cell(rows, k, method="M3", p=0) for k in ("cost_M1", "cost_M2"))
+    text = f"M1 {m1:.2f} %, M2 {m2:.2f} % of the training's operations (M3: the sum)"
+    return m1 + m2 < 1, text

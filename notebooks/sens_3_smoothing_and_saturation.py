@@ -191,15 +191,14 @@ for row in rows:
     for key in COLUMNS:
         values = [100 * m["value"] for m in row[key]]
         spread = f" ± {max(values) - min(values):.1f}" if len(values) > 1 else ""
-        cells += [paper.get(name, {}).get(key)]
-        cells += [f"{ours[name][key]:.1f}{spread}" if values else "not measured yet"]
+        mine = f"**{ours[name][key]:.1f}**{spread}" if values else "not measured yet"
+        cells.append(f"{paper[name][key]:.1f} → {mine}" if name in paper else mine)
     table.append([name, *cells])
-heads = [f"{title}, {who}" for title in COLUMNS.values() for who in ("paper", "ours")]
 seeds = max((len(row["robust_acc"]) for row in rows), default=0)
 figures.table(
     table,
-    ["variant", *heads],
-    f"Table 2, per cent. Ours at scale {scale}, mean of {seeds} seeds ± their range",
+    ["variant", *COLUMNS.values()],
+    f"Table 2, per cent, paper → **ours** at scale {scale} (mean of {seeds} seeds ± their range)",
 )
 
 # %% tags=["remove-input", "nbval-ignore-output"]

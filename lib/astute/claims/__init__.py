@@ -83,7 +83,7 @@ def column(rows, name):
     """All numbers of a column, in the rows' order; `Incomplete` if one is missing."""
     missing = [row for row in rows if row.get(name) is None]
     if missing or not rows:
-        raise Incomplete(f"{name} of {len(missing) or 'all'} rows")
+        raise Incomplete(f"{name} ({len(missing) or 'all'} of {len(rows)} rows)")
     return [row[name] for row in rows]
 
 

@@ -34,6 +34,7 @@ def status(args):
                     "failed": failed,
                     "missing": missing,
                     "minutes": round(cost, 1) if cost == cost else None,
+                    "files": [_file(study.id, scale, run) for run in planned],
                 }
             )
     text = [
@@ -44,6 +45,13 @@ def status(args):
         for r in rows
     ]
     _show(args, rows, text)
+
+
+def _file(name, scale, run):
+    """The name of a run's record: table2-6d64af30ac.json."""
+    from . import records, values
+
+    return records.path_of(name, scale, values.config(run)).name
 
 
 def run(args):
@@ -57,6 +65,10 @@ def run(args):
         planned = runs.study(name).at(args.scale)
         if not planned:
             raise ValueError(f"{name} is not defined at scale {args.scale}")
+        if args.only:
+            planned = [one for one in planned if _file(name, args.scale, one) == args.only]
+            if not planned:
+                raise ValueError(f"no run of {name} at scale {args.scale} writes {args.only}")
         for one in planned:
             old = records.get(name, args.scale, values.config(one))
             again = args.force or (args.retry and old and old["status"] == "failed")
@@ -177,6 +189,7 @@ def parser():
         data_root=dict(root),
         jobs={"type": int, "default": 1, "help": "runs at a time, one core each (default 1)"},
         minutes={"type": float, "help": "stop cleanly in time; the same command goes on"},
+        only={"metavar": "RECORD", "help": "just the run that writes it, table2-6d64af30ac.json"},
         retry={"action": "store_true", "help": "measure failed runs again"},
         force={"action": "store_true", "help": "measure everything again"},
     )

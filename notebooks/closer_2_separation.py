@@ -96,8 +96,8 @@ figures.show(fig, alt="The closest pair of digits, the image half way, and their
 # No pair is left out of such a search; most are only not looked at for long. With the best distance
 # $m$ so far, a pair is out as soon as *one* pixel differs by $m$. If for some level $t$ the one
 # image has a pixel at $t+m$ or above and the other has it at $t$ or below, that is such a pixel:
-# one bit for either image, 64 tests in one AND of two machine words. The 1.6 billion pairs of MNIST
-# take seconds on one core.
+# one bit for either image, 64 tests in one AND of two machine words. All pairs of MNIST take
+# seconds on one core.
 #
 # Against the definition, in its slowest form, on fewer images:
 
@@ -166,7 +166,7 @@ for (a, b), label in zip(points.tolist(), labels.tolist(), strict=True):
     ax.plot(a, b, "o", color=figures.CYCLE[label], markersize=3)
 ax.plot(*points[[closest.i, closest.j]].T, color=figures.INK, linewidth=1)
 ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-ax.set_title(f"r = {f.r:.3f}, half the length of the line")
+ax.set_title(f"r = {f.r:.3f}, half the line's length in linf")
 figures.show(fig, alt="Three classes of points; each square lies inside the region of its colour")
 
 # %% [markdown]
@@ -339,7 +339,7 @@ figures.glue("closer2 scale", scale)
 # even. And on test images this classifier, the nearest-neighbour rule in $\ell_\infty$, is right on
 # {glue:text}`closer2 MNIST test_accuracy` % of MNIST and
 # {glue:text}`closer2 CIFAR-10 test_accuracy` % of CIFAR-10, ties between own and other class
-# counted as wrong; on MNIST, where many distances are 254 or 255, these are
+# counted as wrong; on MNIST, where distances crowd at the greatest there can be, these are
 # {glue:text}`closer2 MNIST ties` % of the images. Its astuteness at $\epsilon$ lies between
 # {glue:text}`closer2 MNIST test_certified` and {glue:text}`closer2 MNIST test_attacked` %, and
 # between {glue:text}`closer2 CIFAR-10 test_certified` and

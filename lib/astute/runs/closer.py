@@ -236,6 +236,6 @@ STUDIES = (
         id="closer/theorem",
         title="The distance classifier, built and attacked",
         runs=_theorem,
-        minutes={"smoke": 0.1, "cpu": 2, "gpu": 2, "paper": 2},
+        minutes={"smoke": 0.1, "cpu": 3, "gpu": 3, "paper": 3},
     ),
 )

@@ -83,6 +83,7 @@ BOOK = $$($(PYTHON) -c "import tomllib; project = tomllib.load(open('pyproject.t
 define install
 mkdir -p _build && log=_build/install$(1).log && start=$$(date +%s) && \
 { $(1)/bin/python $(PIP) $(2) >$$log 2>&1 & } && pip=$$! && last=0 && \
+trap 'kill $$pip 2>/dev/null; exit 130' INT TERM HUP && \
 while kill -0 $$pip 2>/dev/null; do \
   sleep 1; seconds=$$(($$(date +%s) - start)); \
   if [ $$((seconds - last)) -ge 10 ]; then \

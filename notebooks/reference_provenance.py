@@ -29,44 +29,36 @@ device = "cpu"
 seed = 0
 data_root = ""
 
-# %%
-kept = defaultdict(list)
-for record in records.every().values():
-    kept[record["study"], record["scale"]].append(record)
-rows = []
-for study in runs.studies().values():
-    for level in runs.SCALES[1:]:
-        made = kept.get((study.id, level), [])
-        planned = len(study.at(level))
-        if planned:
-            minutes = sum(r["provenance"]["seconds"] for r in made) / 60
-            failed = sum(r["status"] == "failed" for r in made)
-            rows.append(
-                [
-                    study.id,
-                    level,
-                    f"{len(made)} of {planned}",
-                    failed,
-                    f"{minutes:.1f}",
-                    f"`astute run {study.id} --scale {level}`",
-                ]
-            )
-figures.table(rows, ["study", "scale", "records", "failed", "minutes", "command"])
 
 # %%
+def line(study, level):
+    """A study at a scale: how much of it is measured, and what that took."""
+    made = [r for r in every.values() if (r["study"], r["scale"]) == (study.id, level)]
+    minutes = sum(r["provenance"]["seconds"] for r in made) / 60
+    failed = sum(r["status"] == "failed" for r in made)
+    share = f"{len(made)} of {len(study.at(level))}"
+    command = f"`astute run {study.id} --scale {level}`"
+    return [study.id, level, share, failed, f"{minutes:.1f}", command]
+
+
+every = records.every()
+studies = runs.studies().values()
+rows = [line(study, level) for study in studies for level in runs.SCALES[1:] if study.at(level)]
+figures.table(rows, ["study", "scale", "records", "failed", "minutes", "command"])
+
+# %% [markdown]
+# Minutes were taken while other work shared the two cores, and include training only where the
+# weights were not at hand already.
+
+# %%
+rows = []
+for path, r in every.items():
+    made = r["provenance"]
+    code = made["commit"][:10] + (" + changes" if made["dirty"] else "")
+    seconds, date = f"{made['seconds']:.0f}", made["started"][:10]
+    rows.append([path.stem, r["scale"], r["status"], made["device"], seconds, date, code])
 figures.table(
-    [
-        [
-            path.stem,
-            r["scale"],
-            r["status"],
-            r["provenance"]["device"],
-            f"{r['provenance']['seconds']:.0f}",
-            r["provenance"]["started"][:10],
-            r["provenance"]["commit"][:10] + (" + changes" if r["provenance"]["dirty"] else ""),
-        ]
-        for path, r in records.every().items()
-    ],
+    rows,
     ["record", "scale", "status", "device", "seconds", "date", "code version"],
 )
 
@@ -75,7 +67,7 @@ figures.table(
 
 # %%
 versions = defaultdict(int)
-for record in records.every().values():
+for record in every.values():
     versions[tuple(sorted(record["provenance"]["versions"].items()))] += 1
 for found, count in versions.items():
     print(f"{count} records:", ", ".join(f"{name} {version}" for name, version in found))

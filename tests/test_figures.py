@@ -105,14 +105,26 @@ def test_every_verdict_of_the_register_has_a_colour():
 
 
 def test_cells_may_hold_formulas_code_and_links_but_no_markup():
-    row = [r"$\epsilon < 1$ and `a<b`", "[page](x.html#y) **bold**", "<script>1</script>", "a|b"]
+    row = [
+        r"$\epsilon < 1$ and `a<b`",
+        "[page](x.html#y) **bold**",
+        "<script>1</script>",
+        "a|[b](f′)",
+    ]
     made = figures.table([row], ["1", "2", "3", "4"])
     html = made._repr_html_()
     assert r'<span class="math notranslate nohighlight">\(\epsilon &lt; 1\)</span>' in html
     assert "<code>a&lt;b</code>" in html
     assert '<a href="x.html#y">page</a> <strong>bold</strong>' in html
     assert "<script>" not in html
-    assert r"a\|b" in made._repr_markdown_()
+    assert "a|[b](f′)" in html
+    assert r"a\|[b](f′)" in made._repr_markdown_()
+
+
+def test_large_numbers_keep_their_digits_and_huge_ones_do_not():
+    made = figures.table([[-12354.0, 29531.7244, 1e12, 0.00012345]], list("abcd"))
+    assert made.rows == [["-12354", "29532", "1e+12", "0.0001234"]]
+    assert made.align == ["right"] * 4
 
 
 def test_a_row_with_a_cell_too_many_is_refused():

@@ -19,7 +19,6 @@ def use_local_mathjax(app, config):
     """Readers without a network see formulas, not their source."""
     mathjax()
     config.mathjax_path = "mathjax/tex-mml-chtml.js"
-    config.html_assets_policy = "always"  # tables made by code hold formulas that Sphinx can't see
 
 
 def copy_mathjax(app, error):
@@ -44,6 +43,7 @@ def once(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
+    app.set_html_assets_policy("always")  # Sphinx can't see the formulas in tables made by code
     app.connect("config-inited", use_local_mathjax)
     app.connect("html-page-context", once, priority=900)
     app.connect("build-finished", copy_mathjax)

@@ -148,13 +148,6 @@ def take_in(args):
     print(f"{len(records.take_in(args.bundle))} records taken in")
 
 
-def pages(args):
-    """Execute the notebooks that changed."""
-    from . import pages
-
-    return pages.main(args.rest)
-
-
 def _show(args, rows, text):
     print(json.dumps(rows, indent=1, ensure_ascii=False) if args.json else "\n".join(text))
 
@@ -209,14 +202,19 @@ def parser():
     command("statements", statements, json=dict(as_json))
     command("export", export, bundle=dict(bundle), studies=dict(names))
     command("import", take_in, bundle=dict(bundle))
-    command("pages", pages, rest={"positional": True, "nargs": argparse.REMAINDER})
+    commands.add_parser("pages", help="Execute the notebooks that changed.", add_help=False)
     return top
 
 
 def main(argv=None):
     """Run one command; errors a reader can act on are one line, exit status 2."""
-    args = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
     try:
+        if argv[:1] == ["pages"]:  # has options of its own
+            from . import pages
+
+            return pages.main(argv[1:])
+        args = parser().parse_args(argv)
         return args.function(args) or 0
     except (ValueError, OSError) as error:
         print(f"astute: {error}", file=sys.stderr)

@@ -32,7 +32,8 @@ BADGES = {
     "muted": ("not provable", "not measured", "not measured yet", "open"),
 }
 _COLOUR = {word: colour for colour, words in BADGES.items() for word in words}
-_NUMBER = re.compile(r"[<≤≥>≈±]?\s*[-−+]?\.?\d[\d.,]*\s*(%|$|±|\[)")
+_NUMBER = re.compile(r"[<≤≥>≈±]?\s*[-−+]?\.?\d[\d.,]*(e[-+]\d+)?\s*(%|$|±|\[)")
+_LINK = re.compile(r"\[([^]]+)\]\(([\w./-]*\.html(?:#[\w.-]+)?|#[\w.-]+|https?://[^)\s]+)\)")
 
 
 def use():
@@ -170,9 +171,9 @@ def table(rows, columns, caption=""):
     Parameters
     ----------
     rows : sequence of sequences
-        Cells: words, numbers (shown with four digits), ``None`` for empty, or what
-        ``robustness.proportion`` returns, shown by :func:`interval`. Words may hold ``$math$``,
-        ```` `code` ````, ``**bold**`` and ``[links](page.html)``.
+        Cells: words, numbers (shown with four digits, or all before the point), ``None`` for
+        empty, or what ``intervals.proportion`` returns, shown by :func:`interval`. Words may
+        hold ``$math$``, ```` `code` ````, ``**bold**`` and ``[links](page.html)``.
     columns : sequence of str
         One heading for each cell of a row.
     caption : str
@@ -202,8 +203,9 @@ def _words(value):
         return ""
     if isinstance(value, dict):
         return interval(value)
-    number = isinstance(value, (float, np.floating))
-    return f"{value:.4g}" if number else str(value)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    return str(value)
 
 
 def _inline(text):
@@ -219,7 +221,7 @@ def _inline(text):
             parts[k] = f"<code>{part[1:-1]}</code>"
         else:
             part = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", part)
-            parts[k] = re.sub(r"\[([^]]+)\]\(([^)\s]+)\)", r'<a href="\2">\1</a>', part)
+            parts[k] = _LINK.sub(r'<a href="\2">\1</a>', part)
     return "".join(parts)
 
 

@@ -135,36 +135,39 @@ def judge(name, scale="cpu"):
 
 def means(rows):
     """Rows with every measured cell (a list over seeds) replaced by its mean, in per cent."""
-    return [{k: _per_cent(v, np.mean) for k, v in row.items()} for row in rows]
+    return [{key: _mean(value) for key, value in row.items()} for row in rows]
 
 
-def _per_cent(value, average):
+def _mean(value):
     if not isinstance(value, list):
         return value
-    if not value:
-        return None
-    return float(average([100 * m["value"] if isinstance(m, dict) else m for m in value]))
+    numbers = [100 * m["value"] if isinstance(m, dict) else m for m in value]
+    return float(np.mean(numbers)) if numbers else None
 
 
 def draws(rows, count=DRAWS, seed=0):
     """Resampled versions of ``rows``: images and seeds drawn with replacement.
 
-    Nothing is drawn, and nothing yielded, where no cell holds the outcomes of images.
+    Nothing is yielded where there is nothing to draw: no outcomes of images, no second seed.
     """
-    cells = {}  # (row, column) -> outcomes, seeds x images
+    cells = {}  # (row, column) -> seeds x images of outcomes, or seeds of numbers
     for i, row in enumerate(rows):
         for key, value in row.items():
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 cells[i, key] = np.stack([intervals.outcomes(m) for m in value])
+            elif isinstance(value, list) and len(value) > 1:
+                cells[i, key] = np.array(value)
     generator = np.random.default_rng(seed)
     for _ in range(count if cells else 0):
         picks, drawn = {}, [dict(row) for row in rows]
-        for (i, key), bits in cells.items():
-            n = bits.shape[1]
-            if n not in picks:
-                picks[n] = np.bincount(generator.integers(n, size=n), minlength=n)
-            replicas = bits[generator.integers(len(bits), size=len(bits))]
-            drawn[i][key] = [float(100 * (replicas @ picks[n]).mean() / n)]
+        for (i, key), measured in cells.items():
+            replicas = measured[generator.integers(len(measured), size=len(measured))]
+            if measured.ndim == 2:
+                n = measured.shape[1]
+                if n not in picks:
+                    picks[n] = np.bincount(generator.integers(n, size=n), minlength=n)
+                replicas = 100 * (replicas @ picks[n]) / n
+            drawn[i][key] = [float(replicas.mean())]
         yield means(drawn)
 
 

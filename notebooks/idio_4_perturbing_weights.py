@@ -186,7 +186,7 @@ for p, colour in ((50, "C1"), (90, "C2")):
     words = f"p = {p}: right of this goes, {left:.1%} of the Frobenius norm stays"
     ax.axvline(kept + 0.5, color=colour, linestyle="--", label=words)
 ax.set(xlabel="number", ylabel="singular value", ylim=(0, None))
-ax.legend(fontsize="small")
+ax.legend(fontsize="small", loc="center right")
 figures.show(fig, alt="Singular values of the hidden layer with the cuts of M2 at p = 50 and 90")
 
 # %% [markdown]

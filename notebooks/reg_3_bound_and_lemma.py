@@ -222,7 +222,6 @@ figures.table(
         ["printed", lemma.statement],
         ["verdict", lemma.verdict],
         ["corrected", lemma.corrected],
-        ["equality", "if and only if all pieces that move point in one direction"],
         ["counterexample", lemma.counterexample],
     ],
     ["", "Lemma 3.1"],

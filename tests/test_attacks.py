@@ -54,9 +54,7 @@ def test_on_two_linear_classes_the_margin_falls_by_eps_times_the_dual_norm(
 ):
     model, x, y, weight = made(seed, low=0.4, high=0.6)  # the box is out of reach
     eps = 0.1
-    attack = PGD(
-        norm=norm, eps=eps, step_size=eps, steps=20, random_start=random_start, loss=loss
-    )
+    attack = PGD(norm=norm, eps=eps, step_size=eps, steps=20, random_start=random_start, loss=loss)
     fall = eps * (weight[0] - weight[1]).norm(p=DUAL[norm])
     least = margins(model, x, y) - fall
     after = margins(model, attack(model, x, y, random(seed)), y)
@@ -249,9 +247,7 @@ def test_an_overshooting_attack_gives_the_clean_image_back():
 def test_without_a_random_start_no_image_depends_on_its_batch(norm, keep):
     model = models.MLP(sizes=(16, 12, 4))(seed=0).double()
     _, x, y, _ = made(8, n=7, k=4)
-    attack = PGD(
-        norm=norm, eps=0.3, step_size=0.1, steps=5, random_start=False, keep=keep
-    )
+    attack = PGD(norm=norm, eps=0.3, step_size=0.1, steps=5, random_start=False, keep=keep)
     together = attack(model, x, y)
     alone = torch.cat([attack(model, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
     assert torch.allclose(together, alone, atol=1e-9)
@@ -391,9 +387,7 @@ def test_foolbox_makes_the_same_fast_images(foolbox, digits, norm, eps):
     assert torch.allclose(ours, other, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("norm", "eps", "name"), [("linf", 0.1, "LinfPGD"), ("l2", 1.2, "L2PGD")]
-)
+@pytest.mark.parametrize(("norm", "eps", "name"), [("linf", 0.1, "LinfPGD"), ("l2", 1.2, "L2PGD")])
 def test_foolbox_measures_the_same_robust_accuracy(foolbox, digits, norm, eps, name):
     model, x, y = digits
     step_size, steps = eps / 6, 12
@@ -421,8 +415,8 @@ def test_foolbox_measures_the_same_robust_accuracy(foolbox, digits, norm, eps, n
         ({"steps": 0}, "steps and restarts are at least 1; got 0.1, 0, 1"),
         ({"restarts": 0}, "steps and restarts are at least 1; got 0.1, 3, 0"),
         ({"restarts": 2, "random_start": False}, "2 restarts from one fixed start"),
-        ({"loss": "cw"}, "loss is \"ce\" or \"margin\", .*; got 'cw'"),
-        ({"keep": "best"}, "keep is \"worst\" or \"last\"; got .* 'best'"),
+        ({"loss": "cw"}, 'loss is "ce" or "margin", .*; got \'cw\''),
+        ({"keep": "best"}, 'keep is "worst" or "last"; got .* \'best\''),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, words):
@@ -453,7 +447,7 @@ def test_images_and_labels_that_make_no_sense_are_refused(x, y, words, keep):
 
 
 def test_8_bit_integers_are_refused():
-    with pytest.raises(ValueError, match="images are floats .*; got torch.uint8"):
+    with pytest.raises(ValueError, match=r"images are floats .*; got torch\.uint8"):
         check_images(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))
 
 

@@ -36,7 +36,11 @@ def test_lenet_has_the_papers_size(width, millions, exact):
 
 def test_lenet_rounds_its_channels_down():
     model = LeNet(width=0.3)(seed=0)  # 9.6, 19.2 and 307.2 units
-    assert [layer.weight.shape[0] for layer in (model.conv1, model.conv2, model.fc1)] == [9, 19, 307]
+    assert [layer.weight.shape[0] for layer in (model.conv1, model.conv2, model.fc1)] == [
+        9,
+        19,
+        307,
+    ]
     assert parameters(model) == lenet_parameters(0.3)
 
 

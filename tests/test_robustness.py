@@ -8,9 +8,7 @@ from astute import attacks, models
 from astute.intervals import outcomes
 from astute.robustness import accuracies, attacked, predict
 
-ATTACK = attacks.PGD(
-    norm="linf", eps=0.1, step_size=0.02, steps=4, random_start=False, keep="last"
-)
+ATTACK = attacks.PGD(norm="linf", eps=0.1, step_size=0.02, steps=4, random_start=False, keep="last")
 RANDOM = attacks.PGD(norm="linf", eps=0.1, step_size=0.02, steps=4)
 
 
@@ -112,7 +110,7 @@ def test_a_model_in_training_mode_is_refused_before_it_is_called(measure):
     model, x, y = made()
     called = []
     model.register_forward_hook(lambda *_: called.append(1))
-    with pytest.raises(ValueError, match="evaluation mode; call model.eval"):
+    with pytest.raises(ValueError, match=r"evaluation mode; call model\.eval"):
         measure(model.train(), x, y)
     assert not called
 

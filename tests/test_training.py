@@ -68,7 +68,10 @@ def test_training_a_linear_model_is_a_plain_loop(optimizer, schedule):
             logits = plain(x[index])
             loss = F.cross_entropy(logits, y[index])
             loss.backward()
-            total, right = total + loss.item() * len(index), right + (logits.argmax(1) == y[index]).sum()
+            total, right = (
+                total + loss.item() * len(index),
+                right + (logits.argmax(1) == y[index]).sum(),
+            )
             lr = recipe.lr_at(step, 6)
             step += 1
             with torch.no_grad():
@@ -80,9 +83,7 @@ def test_training_a_linear_model_is_a_plain_loop(optimizer, schedule):
                     else:
                         m.copy_(0.9 * m + 0.1 * g)
                         v.copy_(0.999 * v + 0.001 * g * g)
-                        p -= (
-                            lr * m / (1 - 0.9**step) / ((v / (1 - 0.999**step)).sqrt() + 1e-8)
-                        )
+                        p -= lr * m / (1 - 0.9**step) / ((v / (1 - 0.999**step)).sqrt() + 1e-8)
         means.append({"loss": total / 20, "accuracy": right.item() / 20})
     for a, b in zip(ours.parameters(), parameters, strict=True):
         assert torch.allclose(a, b, atol=1e-5)
@@ -98,8 +99,8 @@ def test_the_learning_rate_rises_from_a_25th_to_its_peak_and_falls_to_zero():
     assert rates[30] == max(rates) == 0.5
     assert rates[65] == pytest.approx(0.25)  # half way down
     assert rates[100] == pytest.approx(0, abs=1e-12)
-    assert all(a < b for a, b in zip(rates[:30], rates[1:31], strict=True))
-    assert all(a > b for a, b in zip(rates[30:-1], rates[31:], strict=True))
+    assert rates[:31] == sorted(set(rates[:31]))
+    assert rates[30:] == sorted(set(rates[30:]), reverse=True)
 
 
 def test_the_one_cycle_is_pytorchs():
@@ -252,21 +253,12 @@ def test_stopped_after_every_step_and_resumed_training_ends_with_the_same_weight
     counted, path = Hurried(objective), tmp_path / "deep" / "checkpoint.safetensors"
     for stops in range(100):
         model = fresh()
+        late = {"checkpoint": path, "deadline": time.monotonic()}
         try:
-            resumed = training.train(
-                model,
-                x,
-                y,
-                counted,
-                recipe,
-                seed=0,
-                checkpoint=path,
-                deadline=time.monotonic(),
-            )
+            resumed = training.train(model, x, y, counted, recipe, seed=0, **late)
             break
-        except OutOfTime as stop:
-            assert f"stopped after step {stops + 1} of {steps}" in str(stop)
-            assert path.exists()
+        except OutOfTime:
+            assert training.load(path)[1]["step"] == stops + 1
             torch.rand(stops + 1)  # what happens in between does not matter
     assert same(whole, model)
     assert resumed == history
@@ -349,7 +341,9 @@ def test_a_truncated_checkpoint_is_refused_by_name(tmp_path):
     assert same(trained(checkpoint=path)[0], trained()[0])
 
 
-@pytest.mark.parametrize("content", [b"{}", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}", b"PK\x03\x04" * 9])
+@pytest.mark.parametrize(
+    "content", [b"{}", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}", b"PK\x03\x04" * 9]
+)
 def test_a_file_of_another_kind_is_refused_by_name(tmp_path, content):
     path = tmp_path / "weights"
     path.write_bytes(content)
@@ -364,6 +358,16 @@ def test_tensors_and_facts_come_back(tmp_path, generator):
     assert all(torch.equal(back[name], tensors[name]) for name in tensors)
     assert about == {"words": ["x"], "number": 0.1}
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_whoever_reads_the_old_file_goes_on_reading_it_whole(tmp_path):
+    """A new file takes the old one's name in one step; nothing is written into the old one."""
+    path, old = tmp_path / "file", tmp_path / "old"
+    training.save(path, {"a": torch.zeros(1)}, version=1)
+    old.hardlink_to(path)
+    training.save(path, {"a": torch.ones(1)}, version=2)
+    assert training.load(old)[1] == {"version": 1}
+    assert training.load(path)[1] == {"version": 2}
 
 
 def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path, monkeypatch):
@@ -402,7 +406,9 @@ def test_nothing_to_learn_fails_as_stuck_at_chance():
     """Constant images with labels in equal parts: no network beats log K."""
     x, y = torch.full((30, 1, 4, 4), 0.5), torch.arange(30) % 3
     recipe = Recipe(lr=1e-4, epochs=9, batch_size=30)
-    with pytest.raises(TrainingFailed, match=r"stuck at chance: loss .* after \d epochs, log 3 is 1.099"):
+    with pytest.raises(
+        TrainingFailed, match=r"stuck at chance: loss .* after \d epochs, log 3 is 1.099"
+    ):
         trained(models.MLP(sizes=(16, 3)), recipe=recipe, data=(x, y))
 
 

@@ -109,6 +109,12 @@ def test_infinite_saturation_is_the_limit_and_binarises_8_bit_levels():
     assert torch.allclose(Saturate(level=1e9)(LEVELS), infinite, atol=1e-6)
 
 
+def test_a_half_is_rounded_up():
+    half = torch.full((1, 1, 1, 1), 0.5)
+    assert Binarize()(half) == Saturate(level=math.inf)(half) == 1
+    assert Binarize()(torch.nextafter(half, torch.zeros(1))) == 0
+
+
 def test_more_saturation_pushes_every_pixel_further_out():
     for low, high in ((1, 2), (2, 4), (4, 64)):
         inner, outer = (abs(Saturate(level=p)(LEVELS) - 0.5) for p in (low, high))

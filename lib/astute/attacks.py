@@ -104,7 +104,7 @@ class PGD:
 
     def __post_init__(self):
         norms.check(self.norm, self.eps)
-        if self.step_size < 0 or self.steps < 1 or self.restarts < 1:
+        if not self.step_size >= 0 or self.steps < 1 or self.restarts < 1:
             raise ValueError(
                 "step_size is not negative, steps and restarts are at least 1; got "
                 f"{self.step_size:g}, {self.steps}, {self.restarts}"

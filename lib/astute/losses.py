@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 
 
+class NotANumber(ValueError):
+    """Logits are NaN: the weights exploded, or the images were NaN."""
+
+
 def check_labels(logits, y):
     """Refuse logits and labels that do not belong together.
 
@@ -25,7 +29,7 @@ def check_labels(logits, y):
             f"got {int(y.min())}..{int(y.max())}"
         )
     if torch.isnan(logits).any():
-        raise ValueError("the model returned NaN logits; check the images and the weights")
+        raise NotANumber("the model returned NaN logits; check the images and the weights")
 
 
 def cross_entropy(logits, y):

@@ -1,5 +1,7 @@
 """Norm balls around images: size, projection, steepest ascent, random point."""
 
+import math
+
 import torch
 
 NORMS = ("linf", "l2")
@@ -52,8 +54,10 @@ def ascent(gradient, norm):
     check(norm)
     if norm == "linf":
         return gradient.sign()
-    length = size(gradient, "l2").clamp_min(torch.finfo(gradient.dtype).tiny)
-    return gradient / _per_image(length, gradient)
+    tiny = torch.finfo(gradient.dtype).tiny
+    # Squares of small gradients vanish (those of a sure network are 1e-20): to unit size first.
+    gradient = gradient / _per_image(size(gradient, "linf").clamp_min(tiny), gradient)
+    return gradient / _per_image(size(gradient, "l2").clamp_min(tiny), gradient)
 
 
 def random_point(x, norm, eps, generator=None):
@@ -64,5 +68,5 @@ def random_point(x, norm, eps, generator=None):
         return (2 * torch.rand(x.shape, **kw) - 1) * eps
     direction = ascent(torch.randn(x.shape, **kw), "l2")
     # Radius of a uniform point in D dimensions: the D-th root of a uniform number.
-    radius = eps * torch.rand(len(x), **kw) ** (1 / x[0].numel())
+    radius = eps * torch.rand(len(x), **kw) ** (1 / math.prod(x.shape[1:]))
     return direction * _per_image(radius, x)

@@ -13,6 +13,7 @@ import platform
 import subprocess
 import uuid
 import zipfile
+import zlib
 from pathlib import Path
 
 import jsonschema
@@ -93,16 +94,23 @@ def read(path):
     path = Path(path)
     remedy = f"{path} is not a whole record; delete it and run again"
     try:
-        record = validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse))
+        record = validate(_parse(path.read_text(encoding="utf-8")))
     except (UnicodeDecodeError, json.JSONDecodeError, RecordError) as error:
         raise RecordError(f"{remedy} ({error})") from error
-    if path_of(record["study"], record["scale"], record["config"]).name != path.name:
+    if path_of(record["study"], record["scale"], record["config"]).parts[-2:] != path.parts[-2:]:
         raise RecordError(f"{path} does not belong to its configuration; delete it and run again")
     return record
 
 
-def _refuse(constant):
-    raise RecordError(f"{constant} is not a measurement")
+def _parse(text):
+    """JSON -> plain data, with no number beyond the finite."""
+
+    def finite(text):
+        if not math.isfinite(value := float(text)):
+            raise RecordError(f"{text} is not a measurement")
+        return value
+
+    return json.loads(text, parse_constant=finite, parse_float=finite)
 
 
 def get(study, scale, config):
@@ -201,10 +209,10 @@ def take_in(bundle):
         with zipfile.ZipFile(bundle) as file:
             for name in file.namelist():
                 try:
-                    found.append(validate(json.loads(file.read(name), parse_constant=_refuse)))
+                    found.append(validate(_parse(file.read(name))))
                 except (UnicodeDecodeError, json.JSONDecodeError, RecordError) as error:
                     raise RecordError(f"{bundle}: {name} is not a record ({error})") from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise RecordError(f"{bundle} is not a whole bundle; export it again") from error
     return [write(record) for record in found]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from . import progress
+from . import losses, progress
 
 
 class TrainingFailed(RuntimeError):
@@ -80,8 +80,11 @@ def save(path, tensors, **about):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    safetensors.torch.save_file(tensors, part, metadata={"about": json.dumps(about)})
-    part.replace(path)
+    try:
+        safetensors.torch.save_file(tensors, part, metadata={"about": json.dumps(about)})
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path, device="cpu"):
@@ -167,7 +170,7 @@ def train(
     OutOfTime
         At the deadline, after writing the checkpoint.
     TrainingFailed
-        If the loss is not a number, or still at chance in two epochs at full radius.
+        If the loss is not a number or, in the second half and at full radius, two epochs at chance.
     """
     batches = math.ceil(len(x) / recipe.batch_size)
     steps, saved = batches * recipe.epochs, time.monotonic()
@@ -191,12 +194,15 @@ def train(
                     group["lr"] = recipe.lr_at(state.step, steps)
                 state.optimizer.zero_grad(set_to_none=True)
                 now = objective if ramp == 1 else objective.ramped(ramp)
-                loss, logits = now(model, x[index], y[index], state.generator)
-                loss.backward()
-                state.optimizer.step()
+                try:
+                    loss, logits = now(model, x[index], y[index], state.generator)
+                except losses.NotANumber as error:
+                    raise TrainingFailed(f"{error}; at step {state.step} of {steps}") from error
                 value = loss.item()
                 if not math.isfinite(value):
                     raise TrainingFailed(f"the loss is {value} at step {state.step} of {steps}")
+                loss.backward()
+                state.optimizer.step()
                 sums["loss"] += value * len(index)
                 sums["accuracy"] += (logits.argmax(1) == y[index]).sum().item()
                 sums["images"] += len(index)
@@ -206,7 +212,7 @@ def train(
                     f"loss {sums['loss'] / sums['images']:.3f}, "
                     f"accuracy {sums['accuracy'] / sums['images']:.1%}"
                 )
-                if batch == batches - 1:
+                if batch == batches - 1 and state.step >= steps / 2:
                     _refuse_chance(state.epochs, logits.shape[1], epoch + 1 - recipe.ramp_epochs)
                 late = deadline is not None and time.monotonic() > deadline
                 if checkpoint and (late or time.monotonic() - saved > every):

@@ -33,7 +33,7 @@ def config(value):
     {'type': 'Saturate', 'level': 'inf'}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: config(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: _typed(getattr(value, f.name), f) for f in dataclasses.fields(value)}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, dict):
         return {str(key): config(item) for key, item in value.items()}
@@ -46,6 +46,12 @@ def config(value):
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"a setting must be plain data or a dataclass; got {type(value).__name__}")
+
+
+def _typed(value, field):
+    """A field's value as data; 4 where a float is meant is 4.0, so that equal settings look so."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return config(float(value) if whole and field.type in (float, "float") else value)
 
 
 def digest(value):

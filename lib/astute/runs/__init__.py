@@ -32,6 +32,13 @@ class Context:
     data_root: str = ""
     deadline: float | None = None
 
+    def __post_init__(self):
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"no device {self.device!r} here; choose cpu ({reason})") from error
+
     def load(self, name, split, limit=None):
         """Images and labels on the device: see `data.load`."""
         return data.load(name, split, limit=limit, device=self.device, root=self.data_root or None)

@@ -30,7 +30,7 @@ seed = 0
 data_root = ""
 
 
-# %%
+# %% tags=["hide-input"]
 def ours(table):
     """The id of the study behind a table and its measured rows, keyed by the words of the row."""
     for study in runs.studies().values():
@@ -45,7 +45,7 @@ def words(row):
     return {key: value for key, value in row.items() if isinstance(value, str)}
 
 
-# %%
+# %% tags=["hide-input"]
 def beside(table):
     """A table of a paper with ours beside it, and what it says of itself."""
     name, measured = ours(table)
@@ -54,9 +54,10 @@ def beside(table):
         mine = [m for m in measured if all(m.get(k) == v for k, v in words(row).items())]
         cells = []
         for key, value in row.items():
-            got = mine[0].get(key) if mine and not isinstance(value, str) else None
+            setting = isinstance(value, str) or key == "eps"
+            got = mine[0].get(key) if mine and not setting else None
             met += isinstance(got, float)
-            shown = "" if value is None else f"{value:g}" if isinstance(value, float) else value
+            shown = "" if value is None else f"{value:.10g}" if isinstance(value, float) else value
             cells.append(f"{shown} → **{got:.4g}**" if isinstance(got, float) else shown)
         rows.append(cells)
     return name, met, figures.table(rows, list(papers.table(table)[0]))

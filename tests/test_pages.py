@@ -211,7 +211,9 @@ def test_an_interrupt_leaves_no_half_written_page_and_no_kernel(book):
     source.write_text(
         HEADER + "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
     )
-    code = f"import pathlib, astute.pages as p; p.main([], pathlib.Path({str(book)!r}))"
+    # Started in the background by a shell, tests inherit an interrupt that is ignored.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += f"import pathlib, astute.pages as p; p.main([], pathlib.Path({str(book)!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     pid = book / "pid"
     wait_for(lambda: pid.exists() and pid.read_text())

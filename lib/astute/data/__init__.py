@@ -196,7 +196,8 @@ def _locate(name, split, root, download):
             _fetch(FETCHED[name], split, kept)
             return _locate(name, split, kept, download=False)
         except Exception as error:
-            hint += f" (torchvision could not download it: {error})"
+            reason = str(error).partition("\n")[0].rstrip(":")
+            hint += f" (torchvision could not download it: {reason})"
     wanted = (os.path.commonpath(files) for _, files in layouts(name, split))
     last = "let torchvision download it (download=True, with internet access)"
     raise FileNotFoundError(

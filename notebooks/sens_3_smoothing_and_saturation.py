@@ -250,7 +250,8 @@ figures.table(
 
 # %% [markdown]
 # A verdict is *undecided* where resampling the test images and the seeds would overturn it in more
-# than one draw of twenty.
+# than one draw of twenty. Most cells have one seed, and one seed cannot be drawn differently: what
+# another training would change enters only where the table shows several.
 
 # %% tags=["remove-cell"]
 for name in ("binarized", "original", "smooth 8"):

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from astute import data, intervals, losses, models, norms, objectives, training
-from astute.attacks import FGSM, PGD, check_images, least_margin
+from astute.attacks import (
+    FGSM,
+    PGD,
+    BisectionFGSM,
+    LineSearchFGSM,
+    check_images,
+    fooled,
+    least_margin,
+)
 
 DUAL = {"linf": 1, "l2": 2}
 SEED = st.integers(0, 10**6)
@@ -351,6 +359,131 @@ def test_least_margin_picks_per_image():
     assert got.flatten().tolist() == pytest.approx([0.1, 0.3])
 
 
+# ---- all iterates, and early finishing
+
+
+def iterates(model, x, y, generator, **settings):
+    """The image and every iterate of every restart, by attacks of growing length: (1 + ..., N)."""
+    restarts, steps = settings.pop("restarts"), settings.pop("steps")
+    found, start = [x], PGD(**settings | {"step_size": 0}, steps=1, keep="last")
+    for _ in range(restarts):
+        state = generator.get_state()
+        found.append(start(model, x, y, generator))
+        for length in range(1, steps + 1):
+            generator.set_state(state)
+            found.append(PGD(**settings, steps=length, keep="last")(model, x, y, generator))
+    return torch.stack(found)
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEED, st.sampled_from(norms.NORMS), st.sampled_from(["ce", "margin", "kl"]), st.booleans())
+def test_best_is_the_least_margin_and_first_the_first_success_of_all_iterates(
+    seed, norm, loss, box
+):
+    _, x, y, _ = made(seed, n=8, k=3)
+    model = models.MLP(sizes=(16, 8, 3))(seed=seed).double()
+    y = torch.where(torch.arange(8) < 6, model(x).argmax(1), y)  # most are right
+    kw = {"norm": norm, "eps": 0.2, "step_size": 0.07, "steps": 3, "restarts": 2}
+    kw |= {"loss": loss, "box": box}
+    every = iterates(model, x, y, random(seed), **kw)
+    of_every = torch.stack([margins(model, images, y) for images in every])
+    broken = torch.stack([fooled(model, images, y) for images in every])
+    best = PGD(**kw, keep="best")(model, x, y, random(seed))
+    first = PGD(**kw, keep="first")(model, x, y, random(seed))
+    assert torch.allclose(margins(model, best, y), of_every.amin(0), atol=1e-9)
+    lap = torch.where(broken.any(0), broken.int().argmax(0), of_every.argmin(0))
+    assert torch.allclose(first, every[lap, torch.arange(8)], atol=1e-9)
+    assert torch.equal(fooled(model, first, y), fooled(model, best, y))
+
+
+def test_broken_images_are_not_asked_about_again():
+    model, x, y, _ = made(2, n=12, k=3)
+    asked = []
+
+    def counted(images):
+        asked.append(len(images))
+        return model(images)
+
+    attack = PGD(norm="linf", eps=0.3, step_size=0.02, steps=10, random_start=False, keep="first")
+    x_adv = attack(counted, x, y)
+    right = (model(x).argmax(1) == y).sum().item()
+    assert asked[:2] == [12, right]
+    assert asked == sorted(asked, reverse=True)
+    assert asked[-1] < right
+    # Alone or together: who has left does not matter to who stays.
+    alone = torch.cat([attack(model, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
+    assert torch.allclose(x_adv, alone, atol=1e-12)
+
+
+def test_a_start_does_not_depend_on_when_other_images_finish():
+    """The last image is attacked alike whether the others are broken at once or never."""
+    model, x, y, _ = made(5, n=6, k=3)
+    x[-1] = 0.5
+    y = model(x).argmax(1)
+    attack = PGD(norm="linf", eps=0.02, step_size=0.01, steps=2, restarts=3, keep="first")
+    never, at_once = y.clone(), (y + 1) % 3
+    at_once[-1] = y[-1]
+    got = [attack(model, x, labels, random(1))[-1] for labels in (never, at_once)]
+    assert torch.equal(*got)
+
+
+@pytest.mark.parametrize("keep", ["best", "first"])
+def test_misclassified_images_and_none_at_all_are_no_trouble(keep):
+    model, x, y, _ = made(3)
+    wrong = 1 - model(x).argmax(1)
+    attack = PGD(norm="linf", eps=0.1, step_size=0.05, steps=2, keep=keep)
+    if keep == "first":
+        assert torch.equal(attack(model, x, wrong, random()), x)
+    assert attack(model, x[:0], y[:0], random()).shape == (0, 1, 4, 4)
+
+
+def test_success_is_asked_of_the_images_and_a_tie_goes_to_the_first_class():
+    model = linear(torch.tensor([[1.0], [0.0]]))
+    x = torch.tensor([0.5, 0.0, 0.5]).view(3, 1, 1, 1)
+    assert fooled(model, x, torch.tensor([0, 1, 1])).tolist() == [False, True, True]
+
+
+# ---- along one line
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEED)
+def test_both_searches_find_where_two_linear_classes_meet(seed):
+    model, x, y, weight = made(seed, low=0.4, high=0.6)
+    y = model(x).argmax(1)
+    slope = (weight[0] - weight[1]).norm(p=1)
+    want = margins(model, x, y) / slope
+    want = torch.where(want < 0.4, want, torch.inf)  # else the box is in the way
+    for attack, within in ((LineSearchFGSM(grid=200), 1 / 200), (BisectionFGSM(), 1 / 1000)):
+        x_adv, e = attack.search(model, x, y)
+        near = want.isfinite()
+        assert (e[near] >= want[near] - 1e-9).all()
+        assert (e[near] <= want[near] + within).all()
+        assert torch.equal(e.isfinite(), fooled(model, x_adv, y))
+        assert torch.allclose(norms.size(x_adv - x, "linf")[near], e[near])
+
+
+def test_a_misclassified_image_needs_no_step():
+    model, x, _, _ = made(4)
+    wrong = 1 - model(x).argmax(1)
+    for attack in (LineSearchFGSM(grid=10), BisectionFGSM()):
+        x_adv, e = attack.search(model, x, wrong)
+        assert torch.equal(x_adv, x)
+        assert e.tolist() == [0] * 5
+
+
+def test_bisection_asks_seventeen_times_where_the_line_search_asks_a_thousand():
+    model, x, y, _ = made(6)
+    asked = []
+
+    def counted(images):
+        asked.append(len(images))
+        return model(images)
+
+    BisectionFGSM()(counted, x, y)
+    assert len(asked) <= 1 + 9 + 8
+
+
 # ---- another library
 
 
@@ -415,8 +548,8 @@ def test_foolbox_measures_the_same_robust_accuracy(foolbox, digits, norm, eps, n
         ({"steps": 0}, "steps and restarts are at least 1; got 0.1, 0, 1"),
         ({"restarts": 0}, "steps and restarts are at least 1; got 0.1, 3, 0"),
         ({"restarts": 2, "random_start": False}, "2 restarts from one fixed start"),
-        ({"loss": "cw"}, 'loss is "ce" or "margin", .*; got \'cw\''),
-        ({"keep": "best"}, 'keep is "worst" or "last"; got .* \'best\''),
+        ({"loss": "cw"}, 'loss is "ce", "margin" or "kl"; got \'cw\''),
+        ({"keep": "all"}, 'keep is "worst", "last", "best" or "first"; got \'all\''),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, words):
@@ -449,6 +582,20 @@ def test_images_and_labels_that_make_no_sense_are_refused(x, y, words, keep):
 def test_8_bit_integers_are_refused():
     with pytest.raises(ValueError, match=r"images are floats .*; got torch\.uint8"):
         check_images(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("keep", ["worst", "last", "best", "first"])
+def test_probabilities_are_refused_where_logits_are_needed(keep):
+    model, x, y, _ = made(0)
+    attack = PGD(norm="linf", eps=0.1, step_size=0.1, steps=1, keep=keep)
+    with pytest.raises(ValueError, match=r"sums to 1: probabilities, .* Remove the softmax"):
+        attack(nn.Sequential(*model, nn.Softmax(1)), x, y, random())
+
+
+@pytest.mark.parametrize("change", [{"reach": 8}, {"octaves": -1}, {"halvings": -1}])
+def test_a_bisection_that_makes_no_sense_is_refused(change):
+    with pytest.raises(ValueError, match=r"pixel units|not negative; got"):
+        BisectionFGSM(**change)
 
 
 def test_a_model_that_returns_nan_is_refused():

@@ -89,6 +89,7 @@ def test_logits_are_not_changed():
         (torch.zeros(2, 3), [0, 3], r"labels lie in 0..2, as the model has 3 outputs; got 0..3"),
         (torch.zeros(2, 3), [-1, 0], r"labels lie in 0..2, .*; got -1..0"),
         (torch.tensor([[0.0, math.nan]]), [0], "the model returned NaN logits"),
+        (torch.tensor([[0.2, 0.8], [1.0, 0.0]]), [0, 1], "sums to 1: probabilities"),
     ],
 )
 def test_logits_and_labels_that_do_not_belong_together_are_refused(logits, y, words):
@@ -99,3 +100,6 @@ def test_logits_and_labels_that_do_not_belong_together_are_refused(logits, y, wo
 def test_fitting_logits_and_labels_pass_even_if_there_are_none():
     losses.check_labels(torch.zeros(2, 3), torch.tensor([0, 2]))
     losses.check_labels(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long))
+    # One row that sums to 1 does not make probabilities of the others, nor does a negative entry.
+    losses.check_labels(torch.tensor([[0.2, 0.8], [3.0, 0.0]]), torch.tensor([0, 1]))
+    losses.check_labels(torch.tensor([[2.0, -1.0]]), torch.tensor([0]))

@@ -6,7 +6,7 @@ from torch import nn
 
 from astute import attacks, models
 from astute.intervals import outcomes
-from astute.robustness import accuracies, attacked, predict
+from astute.robustness import accuracies, attacked, conditional, curve, distances, predict
 
 ATTACK = attacks.PGD(norm="linf", eps=0.1, step_size=0.02, steps=4, random_start=False, keep="last")
 RANDOM = attacks.PGD(norm="linf", eps=0.1, step_size=0.02, steps=4)
@@ -96,6 +96,96 @@ def test_the_interval_belongs_to_the_fraction():
     for measured in accuracies(model, x, y, ATTACK).values():
         assert measured["low"] <= measured["value"] <= measured["high"]
         assert measured["n"] == 60
+
+
+def test_conditional_robust_accuracy_is_that_of_the_images_that_were_right():
+    model, x, y = made()
+    found = accuracies(model, x, y, ATTACK)
+    right = model(x).argmax(1) == y
+    robust = model(ATTACK(model, x, y)).argmax(1) == y
+    got = conditional(found)
+    assert got["n"] == right.sum()
+    assert got["value"] == (robust & right).sum() / right.sum()
+    assert got["value"] >= found["robust_accuracy"]["value"]
+
+
+def test_without_right_images_there_is_nothing_to_condition_on():
+    model, x, _ = made()
+    found = accuracies(model, x, (model(x).argmax(1) + 1) % 4, ATTACK)
+    with pytest.raises(ValueError, match="no image is right"):
+        conditional(found)
+
+
+def test_the_curve_starts_clean_falls_and_is_the_attack_at_each_radius():
+    model, x, y = made()
+    attack = attacks.PGD(norm="linf", eps=0.1, step_size=0.02, steps=4, random_start=False)
+    radii = [0.0, 0.02, 0.05, 0.1]
+    points = curve(model, x, y, attack, radii)
+    assert [p["eps"] for p in points] == radii
+    broken = model(x).argmax(1) != y
+    for eps, point in zip(radii, points, strict=True):
+        here = attacks.PGD(norm="linf", eps=eps, step_size=eps / 5, steps=4, random_start=False)
+        broken |= model(here(model, x, y)).argmax(1) != y
+        assert outcomes(point).tolist() == (~broken).tolist()
+    assert points[0]["value"] == 2 / 3
+    assert points[-1]["value"] < 2 / 3
+
+
+@pytest.mark.parametrize(("radii", "eps"), [([0.2, 0.1], 0.1), ([], 0.1), ([0.1], 0.0)])
+def test_radii_that_do_not_ascend_are_refused(radii, eps):
+    model, x, y = made()
+    attack = attacks.PGD(norm="linf", eps=eps, step_size=0.02, steps=1)
+    with pytest.raises(ValueError, match="radii ascend and the attack's own is positive; got"):
+        curve(model, x, y, attack, radii)
+
+
+def test_distances_are_zero_where_wrong_infinite_where_nothing_fooled():
+    model, x, y = made()
+    far = distances(model, x, y, attacks.DeepFool.foolbox3(), "l2", batch_size=7)
+    wrong = model(x).argmax(1) != y
+    x_adv = attacks.DeepFool.foolbox3()(model, x, y)
+    assert torch.equal(far == 0, wrong)
+    assert torch.allclose(far[far.isfinite()], (x_adv - x).flatten(1).norm(dim=1)[far.isfinite()])
+    nothing = distances(model, x, y, lambda model, x, y, generator: x, "l2")
+    assert torch.equal(nothing.isinf(), ~wrong)
+
+
+@pytest.mark.parametrize("fast", [torch.float64, torch.bfloat16])
+def test_a_fast_copy_is_attacked_but_the_model_is_asked(fast):
+    model, x, y = made()
+    want = accuracies(model, x, y, ATTACK)
+    got = accuracies(model, x, y, ATTACK, fast=fast)
+    assert got["clean_accuracy"] == want["clean_accuracy"]
+    robust = outcomes(got["robust_accuracy"])
+    assert abs(robust.mean() - want["robust_accuracy"]["value"]) <= 0.05
+    x_adv = attacked(model, x, y, ATTACK, fast=fast)
+    assert robust.tolist() == (model(x_adv).argmax(1) == y).tolist()
+
+
+def test_where_only_the_copy_is_fooled_the_model_itself_is_attacked(monkeypatch):
+    """A copy that is always wrong claims every success; what counts is found on the model."""
+    model, x, y = made()
+
+    class Wrong(nn.Module):
+        def forward(self, images):
+            return -model(images)
+
+    monkeypatch.setattr("astute.fused.fused", lambda model, dtype: Wrong())
+    first = attacks.PGD(
+        norm="linf", eps=0.1, step_size=0.02, steps=4, random_start=False, keep="first"
+    )
+    right = model(x).argmax(1) == y
+    want, got = first(model, x, y), attacked(model, x, y, first, fast=torch.float64)
+    assert torch.equal(got[right], want[right])
+
+
+def test_images_outside_the_box_are_counted_where_the_attack_has_none():
+    model, x, y = made()
+    free = attacks.PGD(
+        norm="linf", eps=0.5, step_size=0.2, steps=3, random_start=False, box=False, keep="last"
+    )
+    got = accuracies(model, x, y, free)["robust_accuracy"]
+    assert outcomes(got).tolist() == (model(free(model, x, y)).argmax(1) == y).tolist()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ def check_labels(logits, y):
     Raises
     ------
     ValueError
-        If ``logits`` is not (N, K) or holds NaN, if ``y`` is not N integers in 0..K-1.
+        If ``logits`` is not (N, K), holds NaN or is probabilities (every row is non-negative and
+        sums to 1), if ``y`` is not N integers in 0..K-1.
     """
     if logits.dim() != 2:
         raise ValueError(f"logits have shape (N, K); got {tuple(logits.shape)}")
@@ -30,11 +31,30 @@ def check_labels(logits, y):
         )
     if torch.isnan(logits).any():
         raise NotANumber("the model returned NaN logits; check the images and the weights")
+    if len(y) and logits.min() >= 0 and (logits.sum(1) - 1).abs().max() < 1e-3:
+        raise ValueError(
+            "logits are unbounded, but every row of the model's output is non-negative and sums to "
+            "1: probabilities, whose gradients vanish. Remove the softmax at its end"
+        )
 
 
 def cross_entropy(logits, y):
     """(N, K), (N,) -> (N,): -log of the softmax probability of the label, nats."""
     return F.cross_entropy(logits, y, reduction="none")
+
+
+def kl(reference, logits):
+    """(N, K), (N, K) -> (N,): KL(softmax(reference) || softmax(logits)), nats.
+
+    Finite for every pair of finite logits: only logarithms of softmax are taken.
+
+    Examples
+    --------
+    >>> kl(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 0.0]]))
+    tensor([0.])
+    """
+    p, q = F.log_softmax(reference, 1), F.log_softmax(logits, 1)
+    return (p.exp() * (p - q)).sum(1)
 
 
 def margin(logits, y):

@@ -57,6 +57,23 @@ def test_a_summary_has_the_moments_quantiles_and_counts():
     assert found["counts"] == [50, 51]  # what lies beyond the edges counts in the last bins
 
 
+def test_loss_variation_is_the_mean_and_spread_of_the_change_in_loss(model):
+    def attack(model, x, y, generator):
+        return 1 - x  # some losses rise, some fall
+
+    found = margins.loss_variation(model, X, Y, attack, batch_size=3)
+    before, after = margins.collect(model, X, Y).losses, margins.collect(model, 1 - X, Y).losses
+    change = (after - before).abs()
+    assert found["n"] == 4
+    assert found["mean"] == pytest.approx(change.mean().item())
+    assert found["std"] == pytest.approx(change.std(correction=0).item())
+
+
+def test_without_an_attack_no_loss_changes(model):
+    found = margins.loss_variation(model, X, Y, lambda model, x, y, generator: x)
+    assert (found["mean"], found["std"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

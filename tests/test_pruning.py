@@ -293,7 +293,7 @@ def test_on_a_linear_model_the_step_is_the_margin_over_the_l1_norm_rounded_up(gr
 def test_an_image_that_no_step_fools_is_returned_as_it_was():
     model = models.MLP(sizes=(4, 2))(seed=0).eval()
     model.fc1.weight.data.zero_()
-    model.fc1.bias.data = torch.tensor([1.0, 0.0])
+    model.fc1.bias.data = torch.tensor([2.0, 0.5])
     x = torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     x_adv, e = attacks.LineSearchFGSM(grid=10).search(model, x, torch.tensor([0, 1]))
     assert torch.equal(x_adv, x)

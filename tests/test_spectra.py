@@ -125,6 +125,138 @@ def test_a_summary_is_plain_numbers():
     assert found == {"n": 2, "spread": 1.0, "mean": 2.0, "largest": 3.0, "smallest": 1.0}
 
 
+@pytest.mark.parametrize("size", [(4, 4), (5, 6), (1, 7), (8, 3)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_each_pair_of_mirrored_frequencies_is_decomposed_once(size, stride, generator):
+    if any(n % stride for n in size):
+        return
+    kernel = torch.randn(2, 3, 1, 3, generator=generator, dtype=torch.float64)
+    found = spectra.conv_singular_values(kernel, size, stride)
+    rows, columns = (n // stride for n in size)
+    once, _ = spectra._frequencies(rows, columns, kernel.device)
+    own = sum(
+        2 * i % rows == 0 and 2 * j % columns == 0 for i in range(rows) for j in range(columns)
+    )
+    assert len(once) == (rows * columns + own) / 2
+    layer = nn.Conv2d(3, 2, (1, 3), stride, bias=False, dtype=torch.float64)
+    layer.weight.data = kernel
+    wrapped = nn.Sequential(nn.CircularPad2d((0, 2, 0, 0)), layer)
+    dense = torch.linalg.svdvals(spectra.operator_matrix(wrapped, (3, *size)))
+    values = found.flatten().sort(descending=True).values
+    torch.testing.assert_close(values, dense[: len(values)], atol=1e-12, rtol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.tuples(*[st.integers(1, 3)] * 2),
+    st.tuples(*[st.integers(1, 3)] * 2),
+    st.integers(1, 3),
+    st.tuples(*[st.integers(0, 2)] * 2),
+    st.integers(1, 2),
+    st.integers(1, 2),
+)
+def test_norms_under_zero_padding_are_those_of_the_written_matrix(
+    seed, channels, kernel, stride, padding, dilation, groups
+):
+    generator = torch.Generator().manual_seed(seed)
+    inside, outside = (groups * c for c in channels)
+    layers = [
+        nn.Conv2d(inside, outside, kernel, stride, padding, dilation, groups) for _ in range(3)
+    ]
+    for layer in layers:
+        layer.weight.data = torch.randn(layer.weight.shape, generator=generator)
+    layers[2].weight.data *= 0  # a layer of zeros holds up no other
+    found = spectra.conv_spectral_norms(
+        torch.stack([layer.weight for layer in layers]), (6, 7), stride, padding, dilation, groups
+    )
+    dense = [spectra.operator_matrix(layer, (inside, 6, 7)) for layer in layers]
+    expected = torch.stack([torch.linalg.matrix_norm(matrix, 2) for matrix in dense])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_norms_of_a_network_by_every_reading(generator):
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, 2, padding="valid"), nn.ReLU(), nn.Conv2d(3, 3, 3, padding="same")
+    )
+    model = nn.Sequential(*model, nn.Flatten(), nn.Linear(27, 4)).eval()
+    for reading in spectra.READINGS:
+        if reading == "circular":
+            model[0].stride = 1, 1  # a stride of 2 does not divide 7
+            model[4] = nn.Linear(75, 4)
+        norms = spectra.spectral_norms(model, (2, 7, 7), reading)
+        values = spectra.layer_singular_values(model, (2, 7, 7), reading)
+        assert norms == pytest.approx({n: v[0].item() for n, v in values.items()}, rel=1e-4)
+        model[0].stride, model[4] = (2, 2), nn.Linear(27, 4)
+
+
+@pytest.mark.parametrize("reading", spectra.READINGS)
+def test_the_complexity_of_bartlett_counts_the_rows_of_each_matrix(reading):
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)
+    ).eval()
+    if reading == "exact":
+        matrices = [spectra.operator_matrix(model[0], (2, 6, 6)), model[3].weight.detach()]
+    elif reading == "circular":
+        round_ = nn.Conv2d(2, 3, 3, 2, 1, padding_mode="circular")
+        round_.weight = model[0].weight
+        matrices = [spectra.operator_matrix(round_, (2, 6, 6)), model[3].weight.detach()]
+    else:
+        matrices = [model[0].weight.detach().flatten(1), model[3].weight.detach()]
+    norms = [torch.linalg.matrix_norm(m, 2).item() for m in matrices]
+    terms = [
+        (m.norm(dim=1).sum().item() / n) ** (2 / 3) for m, n in zip(matrices, norms, strict=True)
+    ]
+    found = {
+        kind: spectra.spectral_complexity(model, (2, 6, 6), reading, kind)
+        for kind in ("product", "bartlett")
+    }
+    product = norms[0] * norms[1]
+    assert found == pytest.approx(
+        {"product": product, "bartlett": product * sum(terms) ** 1.5}, rel=1e-4
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.05, 3), st.sampled_from([(3, 5), (5, 3), (1, 1)]))
+def test_clipping_meets_its_bound_and_keeps_the_support(seed, share, channels):
+    generator = torch.Generator().manual_seed(seed)
+    kernel = torch.randn(*channels, 3, 3, generator=generator)
+    before = spectra.conv_singular_values(kernel, (6, 8))
+    bound = share * before.max().item()
+    new = spectra.clip_kernel(kernel, (6, 8), bound)
+    assert new.shape == kernel.shape
+    assert spectra.conv_singular_values(new, (6, 8)).max() <= bound * (1 + 1e-5)
+    if share >= 1:
+        assert torch.equal(new, kernel)
+    # A projection comes closer to the kernel than shrinking all of it does.
+    assert (new - kernel).norm() <= (1 - min(share, 1)) * kernel.norm() * (1 + 1e-5)
+
+
+def test_a_kernel_of_one_tap_is_clipped_like_its_matrix(generator):
+    kernel = torch.randn(3, 4, 1, 1, generator=generator)
+    u, s, vh = torch.linalg.svd(kernel[..., 0, 0], full_matrices=False)
+    expected = (u * s.clamp(max=1)) @ vh
+    torch.testing.assert_close(spectra.clip_kernel(kernel, (5, 5), 1.0)[..., 0, 0], expected)
+
+
+def test_a_clipped_network_meets_the_bound_in_every_layer_and_says_by_how_much():
+    model = models.LeNet(width=0.125)(seed=0).eval()
+    with torch.no_grad():
+        model.fc2.weight *= 0.1
+    small = model.fc2.weight.clone()
+    found = spectra.clip_norms(model, (1, 28, 28), 0.5)
+    after = spectra.spectral_norms(model, (1, 28, 28))
+    assert list(found) == ["conv1", "conv2", "fc1", "fc2"]
+    for name, norm in after.items():
+        assert found[name][1] == pytest.approx(norm, rel=1e-4)
+        assert norm <= 0.5 * (1 + 1e-5)
+        assert found[name][0] > 0.5 or name == "fc2"
+    assert torch.equal(model.fc2.weight, small)  # what is within the bound stays
+    assert model.fc1.weight.requires_grad
+    assert spectra.spectral_complexity(model, (1, 28, 28)) <= 0.5**4 * (1 + 1e-4)
+
+
 KERNEL = torch.ones(2, 2, 3, 3)
 
 
@@ -148,6 +280,25 @@ KERNEL = torch.ones(2, 2, 3, 3)
                 nn.Conv2d(2, 2, 3, groups=2).eval(), (2, 8, 8), "circular"
             ),
             "one group",
+        ),
+        (lambda: spectra.clip_kernel(KERNEL, (8, 8), 0.0), "positive number; got 0"),
+        (lambda: spectra.clip_norms(models.MLP()(seed=0).eval(), (1, 28, 28), -1), "got -1"),
+        (lambda: spectra.clip_norms(models.MLP()(seed=0), (1, 28, 28), 1), "evaluation mode"),
+        (
+            lambda: spectra.spectral_complexity(
+                models.MLP()(seed=0).eval(), (1, 28, 28), kind="l1"
+            ),
+            '"product" or "bartlett"; got \'l1\'',
+        ),
+        (
+            lambda: spectra.conv_spectral_norms(KERNEL[None], (2, 8), dilation=(1, 2)),
+            "reaches over 3 pixels, more than the 2",
+        ),
+        (
+            lambda: spectra.spectral_norms(
+                nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect").eval(), (2, 8, 8), "exact"
+            ),
+            "operator_matrix",
         ),
         (
             lambda: spectra.operator_matrix(nn.Conv2d(8, 8, 3, padding=1), (8, 64, 64)),

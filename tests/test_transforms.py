@@ -7,10 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import uniform_filter, uniform_filter1d
+from scipy.ndimage import (
+    gaussian_filter,
+    label,
+    map_coordinates,
+    sobel,
+    uniform_filter,
+    uniform_filter1d,
+)
 
-from astute import papers, transforms
-from astute.transforms import Binarize, Gamma, Original, Saturate, Scale, Smooth
+from astute import data, papers, transforms
+from astute.transforms import Binarize, Edges, Gamma, Original, Saturate, Scale, Smooth
 
 EVERY = [
     Original(),
@@ -19,6 +26,7 @@ EVERY = [
     *(Saturate(level=p) for p in (0.5, 1, 1.75, 2, 8, 512, math.inf)),
     *(Gamma(gamma=g) for g in (0.6, 1, 1.4)),
     *(Scale(factor=f) for f in (0, 0.9, 1)),
+    Edges(),
 ]
 LEVELS = torch.arange(256).double().view(1, 1, 16, 16) / 255
 SEED = st.integers(0, 10**6)
@@ -126,6 +134,65 @@ def test_gamma_is_a_power():
     assert torch.equal(Gamma(gamma=1)(LEVELS), LEVELS)
 
 
+@pytest.mark.parametrize(
+    "variant", [Saturate(level=3), Saturate(level=math.inf), Gamma(gamma=0.6)], ids=str
+)
+@pytest.mark.parametrize("extra", [0, 1])
+def test_looking_levels_up_changes_a_rounding_at_most_and_other_pixels_are_computed(
+    variant, extra, generator
+):
+    levels = torch.randint(0, 256, (2 * transforms.BLOCK + 2 + extra,), generator=generator) / 255
+    x = levels.view(-1, 1, 1, 1)
+
+    def computed():
+        return torch.cat([variant(part) for part in x.split(1000)])  # too few for a table
+
+    torch.testing.assert_close(variant(x), computed(), rtol=0, atol=1e-7)
+    x[-2] += 0.3 / 255  # the last block is no longer of levels
+    torch.testing.assert_close(variant(x), computed(), rtol=0, atol=1e-7)
+
+
+def canny(plane, sigma, low, high):
+    """Canny's edges of one (H, W) array in double precision, pixel by pixel."""
+    whole = gaussian_filter(np.ones_like(plane), sigma, mode="constant", truncate=4)
+    smoothed = gaussian_filter(plane, sigma, mode="constant", truncate=4) / whole
+    i, j = sobel(smoothed, 0), sobel(smoothed, 1)
+    length = np.hypot(i, j)
+    crest = np.zeros(plane.shape, bool)
+    for r, c in np.argwhere(length[1:-1, 1:-1] >= low) + 1:
+        a, b = np.abs([i[r, c], j[r, c]]) / np.abs([i[r, c], j[r, c]]).max()
+        # One step along the gradient, to the side of the square of eight neighbours.
+        ahead, behind = (
+            map_coordinates(
+                length, [[r + s * a * np.sign(i[r, c])], [c + s * b * np.sign(j[r, c])]], order=1
+            )
+            for s in (1, -1)
+        )
+        crest[r, c] = max(ahead[0], behind[0]) <= length[r, c] * (1 + 1e-12)
+    parts, _ = label(crest, np.ones((3, 3)))
+    return np.isin(parts, parts[crest & (length >= high)]) & crest
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 2.0])
+def test_edges_are_those_of_canny_pixel_by_pixel(sigma, generator):
+    x = torch.randn(6, 2, 20, 17, generator=generator, dtype=torch.float64)
+    for _ in range(2):
+        x = torch.nn.functional.avg_pool2d(x, 3, 1, 1)
+    x = (x + 0.5).clamp(0, 1)
+    found = Edges(sigma=sigma, low=0.2, high=0.5)(x)
+    expected = [[canny(c.numpy(), sigma, 0.2, 0.5) for c in image] for image in x]
+    assert np.array_equal(found.numpy(), np.array(expected))
+    assert 0.02 < found.mean() < 0.4
+
+
+def test_edges_are_scikit_images():
+    feature = pytest.importorskip("skimage.feature", reason="scikit-image is not installed")
+    x = data.load("digits", limit=40).x
+    expected = np.stack([feature.canny(image[0].astype(np.float64)) for image in x.numpy()])
+    assert (Edges()(x)[:, 0].bool().numpy() != expected).mean() <= 3e-5
+    assert expected.mean() > 0.05
+
+
 def test_scaling_shrinks_every_distance_by_its_factor():
     x = made(4)
     a, b = Scale(factor=0.7)(x).flatten(1)[:2]
@@ -191,6 +258,8 @@ def test_no_image_depends_on_its_batch(variant):
         (lambda: Gamma(gamma=0), "gamma is a positive number; got 0"),
         (lambda: Gamma(gamma=math.inf), "gamma is a positive number; got inf"),
         (lambda: Scale(factor=1.1), r"factor lies in \[0, 1\], else pixels leave the box; got 1.1"),
+        (lambda: Edges(sigma=0), "sigma is positive, and 0 < low <= high; got 0, 0.1, 0.2"),
+        (lambda: Edges(low=0.3), "low <= high; got 1, 0.3, 0.2"),
         (lambda: Scale(factor=-0.1), r"factor lies in \[0, 1\]"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Fractions of images with their intervals and the outcome of every image."""
+"""Fractions and means over images with their intervals and what every image contributed."""
 
 import base64
 
@@ -46,3 +46,52 @@ def outcomes(measurement):
     """
     packed = np.frombuffer(base64.b64decode(measurement["outcomes"]), np.uint8)
     return np.unpackbits(packed, count=measurement["n"]).astype(bool)
+
+
+def first(measurement, count):
+    """The `proportion` among the first ``count`` images of another.
+
+    Examples
+    --------
+    >>> first(proportion([True, True, False, False]), 2)["value"]
+    1.0
+    """
+    return proportion(outcomes(measurement)[:count])
+
+
+def mean(values):
+    """A mean over images with its 95 % interval (normal approximation).
+
+    Parameters
+    ----------
+    values : float array or CPU tensor, shape (N,)
+        One number an image, N at least 2.
+
+    Returns
+    -------
+    dict
+        ``value``, ``low``, ``high``; ``sd`` : the images' standard deviation (n - 1); ``n`` : int;
+        ``values`` : the N numbers as little-endian float32, in base 64.
+
+    Examples
+    --------
+    >>> m = mean([1.0, 2.0, 3.0])
+    >>> m["value"], m["sd"], numbers(m).tolist()
+    (2.0, 1.0, [1.0, 2.0, 3.0])
+    """
+    kept = np.asarray(values, dtype="<f4")
+    if kept.ndim != 1 or len(kept) < 2 or not np.isfinite(kept).all():
+        raise ValueError(
+            f"a mean needs two or more finite numbers, one an image; got shape {kept.shape}"
+            f"{'' if np.isfinite(kept).all() else ' with NaN or infinity'}"
+        )
+    middle, sd = float(kept.mean(dtype=float)), float(kept.std(dtype=float, ddof=1))
+    half = 1.959964 * sd / len(kept) ** 0.5
+    packed = base64.b64encode(kept.tobytes()).decode()
+    ends = {"low": middle - half, "high": middle + half}
+    return {"value": middle, **ends, "sd": sd, "n": len(kept), "values": packed}
+
+
+def numbers(measurement):
+    """What the images contributed to a `mean`: (N,) float32."""
+    return np.frombuffer(base64.b64decode(measurement["values"]), "<f4")

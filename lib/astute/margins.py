@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from . import attacks, losses
+from . import attacks, losses, robustness
 
 QUANTILES = (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
@@ -89,3 +89,33 @@ def summary(margins, edges=None):
         bins = torch.bucketize(margins, edges, right=True).clamp(1, len(edges) - 1)
         out["counts"] = torch.bincount(bins - 1, minlength=len(edges) - 1).tolist()
     return out
+
+
+def loss_variation(model, x, y, attack, generator=None, batch_size=250):
+    """How much an attack changes the loss of an image (Wen, Li & Jia, table 1).
+
+    |l(x_adv) - l(x)| of every image, its mean and standard deviation over the images.
+
+    Parameters
+    ----------
+    attack : callable
+        From `attacks`; theirs climbs the cross-entropy and returns the last iterate.
+
+    Returns
+    -------
+    dict
+        ``n``, ``mean`` and ``std`` (divided by n), nats.
+
+    Raises
+    ------
+    ValueError
+        As `collect`.
+    """
+    clean = collect(model, x, y, batch_size).losses
+    x_adv = robustness.attacked(model, x, y, attack, generator, batch_size)
+    change = (collect(model, x_adv, y, batch_size).losses - clean).abs().double()
+    return {
+        "n": len(change),
+        "mean": change.mean().item(),
+        "std": change.std(correction=0).item(),
+    }

@@ -369,6 +369,16 @@ STATEMENT = """\
   statement: left = right
   verdict: open
 """
+
+
+def _register(folder, name):
+    """Where a register of this name is read from; statements have a file for each paper."""
+    if name != "statements":
+        return folder / f"{name}.yml"
+    (folder / name).mkdir()
+    return folder / name / "reg.yml"
+
+
 DOUBT = """\
 - id: d01
   where: here
@@ -418,13 +428,17 @@ DOUBT = """\
             STATEMENT.replace("paper: reg", "paper: sens"),
             "paper in the id is one of sens",
         ),
+        (
+            "statements",
+            STATEMENT + "  reference: {slope: steep}\n",
+            "lemma-3.1: reference is a mapping of words to numbers; got",
+        ),
         ("doubts", DOUBT.replace("typo", "error"), "doubts.yml, d01: kind is one of OCR"),
     ],
 )
 def test_a_damaged_register_is_refused_by_file_id_and_rule(tmp_path, file, text, words):
     read = getattr(papers, file)
-    path = tmp_path / f"{file}.yml"
-    path.write_text(text, encoding="utf-8")
+    _register(tmp_path, file).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         read(tmp_path)
 
@@ -433,7 +447,7 @@ def test_a_damaged_register_is_refused_by_file_id_and_rule(tmp_path, file, text,
     ("file", "text"), [("claims", CLAIM), ("statements", STATEMENT), ("doubts", DOUBT)]
 )
 def test_the_same_registers_undamaged_are_read(tmp_path, file, text):
-    (tmp_path / f"{file}.yml").write_text(text, encoding="utf-8")
+    _register(tmp_path, file).write_text(text, encoding="utf-8")
     assert len(getattr(papers, file)(tmp_path)) == 1
 
 
@@ -451,6 +465,13 @@ def test_a_ragged_table_is_refused_by_file_and_line(tmp_path, text, words):
     (tmp_path / "tables" / "t.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         papers.table("t", tmp_path)
+
+
+def test_a_table_as_text_keeps_the_digits_that_a_number_loses():
+    text, numbers = papers.printed("sens_table1"), papers.table("sens_table1")
+    assert [list(row) for row in text] == [list(row) for row in numbers]
+    assert "0.790" in text[2].values()
+    assert 0.79 in numbers[2].values()
 
 
 def test_an_unknown_table_is_refused_with_the_nearest_names():

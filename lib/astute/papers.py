@@ -6,7 +6,7 @@ Read from the folder `papers/`; its README has the conventions. Nothing here was
 import csv
 import difflib
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 
 import yaml
@@ -23,6 +23,8 @@ VERDICTS = {
     "NOT PROVABLE": ("check",),
     "open": (),
 }
+#: How much hangs on a statement that is not true as printed; the errata are in this order.
+CONSEQUENCES = ("central", "result", "step", "slip")
 KINDS = ("OCR", "typo", "typo?", "OCR or typo", "contradiction", "rounding", "code", "note")
 
 
@@ -98,7 +100,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class Statement:
-    """A definition, theorem, proof step or sentence of a paper, and what the companion found."""
+    """A definition, theorem, proof step or sentence of a paper, and what the companion found.
+
+    `corrected` is the form that holds, `survives` what a reader may still conclude,
+    `counterexample` the smallest one as numbers, `check` how the verdict was earned and its
+    control, `reference` numbers that this check, or anybody's own, must find again, `page` where it
+    stands in the book: "page" or "page#anchor". `consequence` says what falls with a statement that
+    is not true as printed: a central result of the paper, a result, a step of a proof, or nothing
+    (a slip).
+    """
 
     id: str
     paper: str
@@ -108,16 +118,21 @@ class Statement:
     tried: str = ""
     corrected: str = ""
     counterexample: str = ""
+    survives: str = ""
+    consequence: str = ""
     check: str = ""
     page: str = ""
+    reference: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         _one_of("paper", self.paper, PAPERS)
         _one_of("the paper in the id", self.id.partition("/")[0], (self.paper,))
         _one_of("verdict", self.verdict, VERDICTS)
-        for field in VERDICTS[self.verdict]:
-            if not getattr(self, field):
-                raise ValueError(f"the verdict {self.verdict} needs the field {field}; else open")
+        if self.consequence:
+            _one_of("consequence", self.consequence, CONSEQUENCES)
+        for name in VERDICTS[self.verdict]:
+            if not getattr(self, name):
+                raise ValueError(f"the verdict {self.verdict} needs the field {name}; else open")
 
 
 @dataclass(frozen=True)
@@ -136,13 +151,19 @@ class Doubt:
 
 def _entry(row, kind):
     """One mapping of a YAML list -> kind."""
-    known = [field.name for field in fields(kind)]
-    for field in fields(kind):
-        if field.default is MISSING and row.get(field.name, "") == "":
-            raise ValueError(f"the field {field.name} is missing")
+    known = [one.name for one in fields(kind)]
+    for one in fields(kind):
+        needed = one.default is MISSING and one.default_factory is MISSING
+        if needed and row.get(one.name, "") == "":
+            raise ValueError(f"the field {one.name} is missing")
     for name, value in row.items():
         if name not in known:
             raise ValueError(f"no field {name!r}; the fields are {', '.join(known)}")
+        if name == "reference":
+            numbers = value.values() if isinstance(value, dict) else [value]
+            if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+                raise ValueError(f"reference is a mapping of words to numbers; got {value!r}")
+            continue
         texts = value if name == "table" and isinstance(value, list) else [value]
         if (name == "table") != isinstance(value, list) or not all(
             isinstance(text, str) for text in texts
@@ -180,7 +201,11 @@ def claims(folder=FOLDER):
 
 def statements(folder=FOLDER):
     """{id: Statement}, in the order of the papers."""
-    return dict(_entries(folder / "statements.yml", Statement))
+    found = {}
+    for paper in PAPERS:
+        path = folder / "statements" / f"{paper}.yml"
+        found |= _entries(path, Statement) if path.exists() else {}
+    return found
 
 
 def doubts(folder=FOLDER):
@@ -199,7 +224,7 @@ def _cell(text):
 
 
 @lru_cache
-def _rows(path):
+def _text(path):
     with path.open(encoding="utf-8", newline="") as file:
         header, *lines = list(csv.reader(file)) or [[""]]
     if "" in header or len(set(header)) < len(header):
@@ -209,7 +234,22 @@ def _rows(path):
             raise ValueError(
                 f"{path.name}, line {number}: {len(line)} cells under {len(header)} columns"
             )
-    return [dict(zip(header, map(_cell, line), strict=True)) for line in lines]
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def printed(name, folder=FOLDER):
+    """Rows of a table with every cell as the text that the paper prints, digits and all.
+
+    Examples
+    --------
+    >>> printed("sens_table2")[5]["pgd_test_acc"]
+    '98.7'
+    """
+    known = table_names(folder)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, cutoff=0.5) or known
+        raise ValueError(f"no table {name!r}; did you mean {' or '.join(near)}?")
+    return [dict(row) for row in _text(folder / "tables" / f"{name}.csv")]
 
 
 def table(name, folder=FOLDER):
@@ -236,8 +276,4 @@ def table(name, folder=FOLDER):
     >>> table("sens_table2")[1]["robust_acc"]
     95.1
     """
-    known = table_names(folder)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, cutoff=0.5) or known
-        raise ValueError(f"no table {name!r}; did you mean {' or '.join(near)}?")
-    return [dict(row) for row in _rows(folder / "tables" / f"{name}.csv")]
+    return [{key: _cell(cell) for key, cell in row.items()} for row in printed(name, folder)]

@@ -57,6 +57,9 @@ class RecordError(ValueError):
     """A record that is not whole, not valid or not where its content says it belongs."""
 
 
+_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)  # made once: it checks its schema
+
+
 def folder():
     """Where records lie: ``ASTUTE_RECORDS`` if set, else the repository's `records/`."""
     return Path(os.environ.get("ASTUTE_RECORDS") or ROOT / "records")
@@ -76,7 +79,7 @@ def validate(record):
         Naming the field.
     """
     try:
-        jsonschema.validate(record, SCHEMA)
+        _VALIDATOR.validate(record)
     except jsonschema.ValidationError as error:
         place = "/".join(map(str, error.absolute_path)) or "the record"
         raise RecordError(f"{place}: {error.message}") from error

@@ -6,6 +6,24 @@ import json
 import math
 
 
+def added(default):
+    """A field that a settings class got after records had been made with it.
+
+    At its default, which is what was done before, `config` leaves it out: such records keep their
+    names.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Step:
+    ...     size: float
+    ...     mode: str = added("eval")
+    >>> config(Step(0.5)), config(Step(0.5, "train"))
+    ({'type': 'Step', 'size': 0.5}, {'type': 'Step', 'size': 0.5, 'mode': 'train'})
+    """
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
 def config(value):
     """Plain JSON data that says everything about a settings value.
 
@@ -33,7 +51,11 @@ def config(value):
     {'type': 'Saturate', 'level': 'inf'}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _typed(getattr(value, f.name), f) for f in dataclasses.fields(value)}
+        fields = {
+            f.name: _typed(getattr(value, f.name), f)
+            for f in dataclasses.fields(value)
+            if not ("added" in f.metadata and getattr(value, f.name) == f.default)
+        }
         return {"type": type(value).__name__, **fields}
     if isinstance(value, dict):
         return {str(key): config(item) for key, item in value.items()}

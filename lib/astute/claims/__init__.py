@@ -7,7 +7,7 @@ resampled seeds: a claim that does not hold, or fail, in 95 % of the draws is *u
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -24,11 +24,16 @@ class Incomplete(LookupError):
 
 @dataclass(frozen=True)
 class Predicate:
-    """What decides a claim: a study, its rows, and a function of them."""
+    """What decides a claim: studies, the rows of their records, and a function of these.
 
-    study: str
+    Where the paper's text and its code or numbers disagree, ``readings`` makes the rows under each
+    reading; ``rows`` is the first of them.
+    """
+
+    studies: tuple[str, ...]
     rows: Callable
     holds: Callable
+    readings: dict[str, Callable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,17 +47,24 @@ class Judgement:
     verdict: str
     evidence: str
     support: float | None = None
+    reading: str = ""
 
     def row(self):
         """As plain data, for a listing."""
         return asdict(self)
 
 
-def claim(name, study, rows):
-    """Register a predicate: ``rows(found)`` makes the table, the function judges it."""
+def claim(name, studies, rows, readings=None):
+    """Register a predicate: ``rows(found)`` makes the table, the function judges it.
+
+    Of several studies the runs and records are put one after another.
+    """
+    studies = (studies,) if isinstance(studies, str) else studies
 
     def register(function):
-        PREDICATES[name] = Predicate(study=study, rows=rows, holds=function)
+        PREDICATES[name] = Predicate(
+            studies=studies, rows=rows, holds=function, readings=readings or {}
+        )
         return function
 
     return register
@@ -92,7 +104,13 @@ def on_paper(name, table):
     return PREDICATES[name].holds(papers.table(table))
 
 
-def judge(name, scale="cpu"):
+def readings(name):
+    """The readings under which a claim is judged, the default one first; [""] if there is one."""
+    predicate = PREDICATES.get(name)
+    return list(predicate.readings if predicate else {}) or [""]
+
+
+def judge(name, scale="cpu", reading=""):
     """The verdict on a claim at a scale, from records alone.
 
     Parameters
@@ -100,6 +118,8 @@ def judge(name, scale="cpu"):
     name : str
         Such as "sens/claim-03".
     scale : str
+    reading : str
+        One of `readings`; "" for the first.
 
     Returns
     -------
@@ -108,20 +128,24 @@ def judge(name, scale="cpu"):
     Raises
     ------
     ValueError
-        If there is no such claim.
+        If there is no such claim or no such reading of it.
     """
     known = papers.claims()
     if name not in known:
         raise ValueError(f"no claim {name!r}; `astute claims` lists all {len(known)}")
     claim, predicate = known[name], PREDICATES.get(name)
+    if reading and reading not in readings(name):
+        raise ValueError(f"{name} has no reading {reading!r}; it has {', '.join(readings(name))}")
     about = {"id": name, "scale": scale, "predicate": claim.predicate, "printed": claim.printed}
+    about["reading"] = reading or readings(name)[0]
     if predicate is None:
         return Judgement(**about, verdict="not measured", evidence="no predicate for it yet")
     if scale == "smoke":
         return Judgement(**about, verdict="not measured", evidence="smoke runs decide nothing")
-    remedy = f"run `astute run {predicate.study} --scale {scale}`"
+    remedy = f"run `astute run {' '.join(predicate.studies)} --scale {scale}`"
     try:
-        rows = predicate.rows(runs.load(predicate.study, scale))
+        rows_of = predicate.readings.get(about["reading"], predicate.rows)
+        rows = rows_of([one for s in predicate.studies for one in runs.load(s, scale)])
         holds, evidence = predicate.holds(means(rows))
         support = np.mean([predicate.holds(draw)[0] for draw in draws(rows)] or [holds])
     except Incomplete as missing:
@@ -141,8 +165,22 @@ def means(rows):
 def _mean(value):
     if not isinstance(value, list):
         return value
-    numbers = [100 * m["value"] if isinstance(m, dict) else m for m in value]
-    return float(np.mean(numbers)) if numbers else None
+    numbers = [_number(m) for m in value]
+    return float(sum(numbers) / len(numbers)) if numbers else None
+
+
+def _number(measured):
+    """One seed's cell: a proportion in per cent, a mean in its own unit, or the number itself."""
+    if not isinstance(measured, dict):
+        return measured
+    return measured["value"] * (100 if "outcomes" in measured else 1)
+
+
+def _per_image(measured):
+    """(N,): what each image contributes to a cell."""
+    if "outcomes" in measured:
+        return 100.0 * intervals.outcomes(measured)
+    return intervals.numbers(measured).astype(float)
 
 
 def draws(rows, count=DRAWS, seed=0):
@@ -150,25 +188,31 @@ def draws(rows, count=DRAWS, seed=0):
 
     Nothing is yielded where there is nothing to draw: no outcomes of images, no second seed.
     """
-    cells = {}  # (row, column) -> seeds x images of outcomes, or seeds of numbers
+    cells = {}  # (row, column) -> seeds x images, or seeds of numbers
     for i, row in enumerate(rows):
         for key, value in row.items():
             if isinstance(value, list) and value and isinstance(value[0], dict):
-                cells[i, key] = np.stack([intervals.outcomes(m) for m in value])
+                cells[i, key] = np.stack([_per_image(m) for m in value])
             elif isinstance(value, list) and len(value) > 1:
                 cells[i, key] = np.array(value)
     generator = np.random.default_rng(seed)
-    for _ in range(count if cells else 0):
-        picks, drawn = {}, [dict(row) for row in rows]
-        for (i, key), measured in cells.items():
-            replicas = measured[generator.integers(len(measured), size=len(measured))]
-            if measured.ndim == 2:
-                n = measured.shape[1]
-                if n not in picks:
-                    picks[n] = np.bincount(generator.integers(n, size=n), minlength=n)
-                replicas = 100 * (replicas @ picks[n]) / n
-            drawn[i][key] = [float(replicas.mean())]
-        yield means(drawn)
+    weights, columns = {}, {}  # how often each of n images is drawn; (row, column) -> (count,)
+    for place, measured in cells.items():
+        if measured.ndim == 2:
+            n = measured.shape[1]
+            if n not in weights:
+                weights[n] = generator.multinomial(n, np.full(n, 1 / n), size=count).T / n
+            measured = measured @ weights[n]
+        else:
+            measured = np.repeat(measured[:, None], count, axis=1)
+        picks = generator.integers(len(measured), size=measured.shape)
+        columns[place] = np.take_along_axis(measured, picks, 0).mean(0).tolist()
+    fixed = means(rows)
+    for k in range(count if cells else 0):
+        drawn = [dict(row) for row in fixed]
+        for (i, key), values in columns.items():
+            drawn[i][key] = values[k]
+        yield drawn
 
 
 from . import closer, idio, reg, sens  # noqa: E402, F401 - they register their predicates

@@ -20,6 +20,15 @@ def spread_ranks_the_variance_of_gains(rows):
     return rho > 0.5, f"ρ = {rho:.2f} over {len(rows)} layers"
 
 
+@claim("reg/claim-29", "reg/thm-3-1", reg.theorem)
+def equation_5_bounds_the_margin(rows):
+    """u_min of equation 5 is at most the least margin of a small dense network."""
+    if not rows:
+        raise Incomplete("the small network")
+    least, u_min = rows[0]["least_margin"], rows[0]["u_min"]
+    return u_min <= least, f"u_min {u_min:.2f}, least margin {least:.2f}"
+
+
 @claim("reg/claim-30", "reg/lemma-3-1", reg.lemma)
 def displacement_and_length(rows):
     """Displacement never exceeds length, and equals it only inside one region."""

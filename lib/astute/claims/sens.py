@@ -1,9 +1,12 @@
 """Claims of "On the Sensitivity of Adversarial Robustness to Input Data Distributions"."""
 
+import math
+from itertools import pairwise
+
 from scipy.stats import spearmanr
 
 from ..runs import sens
-from . import cell, claim, column
+from . import Incomplete, cell, claim, column
 
 
 def table2(name):
@@ -70,3 +73,58 @@ def robust_accuracy_varies_more(rows):
     """Robust accuracy ranges over more than 5 times what standard accuracy does."""
     robust, standard = _spread(column(rows, "robust_acc")), _spread(column(rows, "std_test_acc"))
     return robust > 5 * standard, f"{robust:.1f} against {standard:.2f}"
+
+
+@claim("sens/claim-21", "sens/table6", sens.table6)
+def volume_follows_the_variant(rows):
+    """Volume rises with smoothing and falls with saturation; binarised it is d log2 eps."""
+    rows = [row for row in rows if row.get("kind", "") != "square"]
+    mnist = {r["variant"]: r["avg_log2_volume"] for r in rows if r["dataset"] == "MNIST"}
+    cifar = [r["avg_log2_volume"] for r in rows if r["dataset"] == "CIFAR10"]
+    if None in (*mnist.values(), *cifar) or not mnist or not cifar:
+        raise Incomplete("a volume")
+    order = [v for name, v in mnist.items() if name.startswith("smooth")]
+    rises = all(a < b for a, b in pairwise([mnist["original"], *order]))
+    falls = all(a > b for a, b in pairwise(cifar))
+    exact = 784 * math.log2(0.3)
+    off = abs(mnist["binarized"] - exact)
+    text = f"binarised {mnist['binarized']:.2f} against {exact:.2f}; rises {rises}, falls {falls}"
+    return rises and falls and off < 1, text  # the paper cuts off the decimals
+
+
+@claim("sens/claim-22", "sens/table6", sens.table6)
+def the_box_costs_84_bits(rows):
+    """The box takes 84 bits, within 1, from the volume of original CIFAR-10."""
+    volume = cell(rows, "avg_log2_volume", dataset="CIFAR10", variant="original")
+    lost = 3072 * math.log2(16 / 255) - volume
+    return abs(lost - 84) <= 1, f"{lost:.1f} bits"
+
+
+@claim("sens/claim-24", "sens/fig5", sens.inter_class)
+def distance_grows_with_saturation(rows):
+    """Inter-class distance increases strictly with the level of saturation."""
+    found = column([r for r in rows if r["dataset"] == "CIFAR10"], "distance")
+    return all(a < b for a, b in pairwise(found)), f"from {found[0]:.2f} to {found[-1]:.2f}"
+
+
+@claim("sens/claim-25", "sens/fig5", sens.inter_class)
+def binarized_is_farthest(rows):
+    """Binarised MNIST has the greatest distance; from smoothing 2 on it falls."""
+    rows = [r for r in rows if r["dataset"] == "MNIST" and r["kind"] != "square"]
+    binarized = cell(rows, "distance", variant="binarized")
+    others = column([r for r in rows if r["variant"] != "binarized"], "distance")
+    smooth = column([r for r in rows if r["variant"].startswith("smooth")], "distance")
+    falls = all(a > b for a, b in pairwise(smooth))
+    text = f"{binarized:.2f} against {max(others):.2f} or less; smoothed {smooth[0]:.2f} to "
+    return binarized > max(others) and falls, text + f"{smooth[-1]:.2f}"
+
+
+@claim("sens/claim-26", ("sens/fig5", "sens/table2"), sens.figure5)
+def nearer_and_more_robust(rows):
+    """The original's classes are nearer than those of smooth 2, and it is more robust."""
+    nearer = [cell(rows, "distance", variant=v) for v in ("original", "smooth 2")]
+    robust = [cell(rows, "robust_acc", variant=v) for v in ("original", "smooth 2")]
+    text = (
+        f"distance {nearer[0]:.2f} and {nearer[1]:.2f}, robust {robust[0]:.1f} and {robust[1]:.1f}"
+    )
+    return nearer[0] < nearer[1] and robust[0] > robust[1], text

@@ -1,13 +1,22 @@
 """Studies: the list of runs behind a table or figure, and how a run is measured and kept."""
 
+import contextlib
 import difflib
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 import torch
+
+try:
+    import fcntl
+except ImportError:  # Windows: two sweeps there do some runs twice
+    fcntl = None
 
 from .. import data, records, training, values
 
@@ -93,9 +102,8 @@ def trained(setting, context):
     nn.Module, list of dict
         The second as returned by `training.train`.
     """
-    name = f"{values.digest(setting)}.safetensors"
     model = setting.model(seed=setting.seed)
-    for path in (records.folder() / "weights" / name, data.cache() / "weights" / name):
+    for path in _weights(setting):
         if path.exists():
             weights, about = training.load(path)
             model.load_state_dict(weights)
@@ -109,12 +117,66 @@ def trained(setting, context):
         setting.objective,
         setting.recipe,
         seed=setting.seed,
-        checkpoint=data.cache() / "checkpoints" / name,
+        checkpoint=data.cache() / "checkpoints" / path.name,
         deadline=context.deadline,
         desc=f"{setting.variant.label} {type(setting.objective).__name__.lower()}",
     )
     training.save(path, model.state_dict(), history=history, config=values.config(setting))
     return model, history
+
+
+def train_together(todo, context):
+    """Train the networks of many runs side by side where that can be; keep their weights.
+
+    Those that share network, objective and recipe and have no weights yet become one training
+    (`training.train_together`). What can't stand side by side, and what fails, is left to be
+    trained alone when its run is measured, which says why.
+
+    Parameters
+    ----------
+    todo : list of (study id, run)
+    context : Context
+
+    Returns
+    -------
+    int
+        Number of networks trained.
+    """
+    groups, count = {}, 0
+    for _, run in todo:
+        for one in vars(run).values():
+            if isinstance(one, Training) and not any(map(os.path.exists, _weights(one))):
+                key = values.digest([one.model, one.objective, one.recipe, one.train_size])
+                groups.setdefault(key, {})[values.digest(one)] = one
+    for group in (list(g.values()) for g in groups.values() if len(g) > 1):
+        networks = [_ready(one.model(seed=one.seed), context) for one in group]
+        name = f"{values.digest([values.digest(one) for one in group])}.safetensors"
+        try:
+            histories = training.train_together(
+                networks,
+                [one.split("train", context) for one in group],
+                group[0].objective,
+                group[0].recipe,
+                seeds=[one.seed for one in group],
+                checkpoint=data.cache() / "checkpoints" / name,
+                deadline=context.deadline,
+                desc=f"{len(group)} networks",
+            )
+        except training.OutOfTime:
+            break
+        except (training.TrainingFailed, ValueError):
+            continue
+        for one, network, history in zip(group, networks, histories, strict=True):
+            about = {"history": history, "config": values.config(one)}
+            training.save(_weights(one)[-1], network.state_dict(), **about)
+        count += len(group)
+    return count
+
+
+def _weights(setting):
+    """Where a trained network may be kept, and last where a new one is."""
+    name = f"{values.digest(setting)}.safetensors"
+    return [folder / "weights" / name for folder in (records.folder(), data.cache())]
 
 
 def _ready(model, context):
@@ -195,8 +257,12 @@ def measure(name, scale, run, context):
     return records.validate(record)
 
 
+class Elsewhere(RuntimeError):
+    """Another sweep is at this run, or has measured it since this one was planned."""
+
+
 def measured(todo, scale, context, jobs=1):
-    """Records of many runs, each as soon as it is made.
+    """Records of many runs, each written and yielded as soon as it is made.
 
     Parameters
     ----------
@@ -208,30 +274,84 @@ def measured(todo, scale, context, jobs=1):
 
     Yields
     ------
-    dict or None
-        A record, or None for a run that the deadline stopped.
+    dict, None, Elsewhere or ValueError
+        A record; None for a run that the deadline stopped; `Elsewhere` for one that another sweep
+        has taken; the error of one that found a damaged file. The sweep goes on after each.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written (a full disk), if data are absent, if a worker was killed.
     """
-    work = [(name, scale, one, context) for name, one in todo]
+    work = [
+        (name, scale, one, context, _content(records.path_of(name, scale, values.config(one))))
+        for name, one in todo
+    ]
     if jobs == 1 or len(work) < 2:
-        yield from (_in_time(*job) for job in work)
+        yield from (_in_turn(*job) for job in work)
         return
     spawn = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(jobs, spawn, torch.set_num_threads, (1,)) as pool:
-        futures = [pool.submit(_in_time, *job) for job in work]
+    with ProcessPoolExecutor(jobs, spawn, _start_worker) as pool:
+        futures = [pool.submit(_in_turn, *job) for job in work]
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "a worker was killed, perhaps for want of memory; the same command goes on"
+            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _in_time(name, scale, run, context):
-    try:
-        if context.deadline is None or time.monotonic() < context.deadline:
-            return measure(name, scale, run, context)
-    except training.OutOfTime:
-        pass
-    return None
+def _start_worker():
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """A worker whose sweep was killed would wait for work for ever, and hold what it claimed."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _in_turn(name, scale, run, context, planned):
+    """Measure a run and write its record, unless another sweep has it; see `measured`."""
+    if context.deadline is not None and time.monotonic() > context.deadline:
+        return None
+    path = records.path_of(name, scale, values.config(run))
+    with _claimed(path.stem) as ours:
+        if not ours or _content(path) != planned:
+            return Elsewhere(f"{path.name} is another sweep's")
+        try:
+            record = measure(name, scale, run, context)
+            records.write(record)
+        except training.OutOfTime:
+            return None
+        except ValueError as error:
+            return error
+    return record
+
+
+def _content(path):
+    """Bytes of a record that may not be there."""
+    return path.read_bytes() if path.exists() else None
+
+
+@contextlib.contextmanager
+def _claimed(name):
+    """Whether this run is ours to measure; given up by the system if the process dies."""
+    path = data.cache() / "claims" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        path.unlink(missing_ok=True)
 
 
 def load(name, scale, measure_missing=False, context=None):

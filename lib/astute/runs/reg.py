@@ -17,6 +17,7 @@ from .. import (
     transforms,
 )
 from ..theory import reg as theory
+from ..theory import reg_evaluated
 from . import Study, Training, trained
 
 #: Bins of the margin histograms, in logits.
@@ -231,6 +232,36 @@ class Lemma31:
         return asdict(found) | {"confirmed": found.confirmed}
 
 
+def theorem(found):
+    """Runs and records of `reg/thm-3-1` as rows: margins of a small network and equation 5."""
+    return [record["result"] for _, record in found if _ok(record)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theorem31:
+    """Every quantity of Theorem 3.1 for a small dense network (`theory.reg_evaluated`): no data.
+
+    Attributes
+    ----------
+    m, seed : int
+        Training examples, and the seed of data and training.
+    """
+
+    m: int = 200
+    seed: int = 2
+
+    def measure(self, context):
+        chain = reg_evaluated.tiny_chain(m=self.m, seed=self.seed)
+        return {
+            "least_margin": float(chain.margin),
+            "u_min": float(chain.printed),
+            "slope": float(chain.slope),
+            "gap": float(chain.gap),
+            "right_side": float(chain.right_side(chain.printed)),
+            "repaired": float(chain.repaired),
+        }
+
+
 STUDIES = (
     Study(
         id="reg/singular-values",
@@ -242,6 +273,12 @@ STUDIES = (
         id="reg/lemma-3-1",
         title="Lemma 3.1: displacement against length on random networks",
         runs=lambda scale: (Lemma31(nets=20 if scale == "smoke" else 200),),
+        minutes=dict.fromkeys(("smoke", "cpu", "gpu", "paper"), 0.1),
+    ),
+    Study(
+        id="reg/thm-3-1",
+        title="Theorem 3.1 on a small dense network: margins against equation 5",
+        runs=lambda scale: (Theorem31(m=50),) if scale == "smoke" else (Theorem31(),),
         minutes=dict.fromkeys(("smoke", "cpu", "gpu", "paper"), 0.1),
     ),
 )

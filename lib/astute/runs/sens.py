@@ -3,14 +3,19 @@
 import math
 from dataclasses import dataclass, replace
 
-from .. import attacks, models, objectives, robustness, training, transforms, volume
+import torch
+
+from .. import attacks, interclass, models, objectives, robustness, training, transforms, volume
 from . import Study, Training, trained
 
+#: Levels of saturation in tables 3 and 6; 2 leaves the images as they are.
+LEVELS = (1, 1.5, 1.75, 2, 2.25, 2.5, 3, 4, 8, 16, 64, 128, 256, 512, math.inf)
+SIZES = range(2, 9)
 #: Table 2's rows, in its order.
 MNIST_VARIANTS = (
     transforms.Binarize(),
     transforms.Original(),
-    *(transforms.Smooth(size=size) for size in range(2, 9)),
+    *(transforms.Smooth(size=size) for size in SIZES),
 )
 #: Madry et al.'s MNIST evaluation, section 3.2 (K-M): last iterate, one random start.
 EVALUATION = attacks.PGD(norm="linf", eps=0.3, step_size=0.01, steps=40, keep="last")
@@ -155,22 +160,118 @@ class Volume:
         return {"mean_log2_volume": bits.mean().item(), "pixels": pixels, "images": len(x)}
 
 
-def _table6(scale):
-    """Table 6, exact at any scale; both readings of smoothing."""
+@dataclass(frozen=True, kw_only=True)
+class PairDistances:
+    """linf distances of random pairs of test images of different classes.
+
+    Attributes
+    ----------
+    data : str
+    pairs : int
+        Pairs drawn, before those of one class are left out.
+    seed : int
+    """
+
+    data: str
+    pairs: int = 20_000
+    seed: int = 0
+
+    def measure(self, context):
+        test = context.load(self.data, "test")
+        generator = torch.Generator().manual_seed(self.seed)
+        i, j = torch.randint(len(test.x), (2, self.pairs), generator=generator).to(test.y.device)
+        i, j = i[test.y[i] != test.y[j]], j[test.y[i] != test.y[j]]
+        gaps = [
+            (a - b).abs().flatten(1).amax(1)
+            for a, b in zip(test.x[i].split(500), test.x[j].split(500), strict=True)
+        ]
+        gaps = torch.cat(gaps).double()
+        marks = torch.tensor([0, 0.01, 0.1, 0.5, 0.9, 1], dtype=torch.float64)
+        return {
+            "pairs": len(gaps),
+            "quantiles": dict(
+                zip(map(str, marks.tolist()), gaps.cpu().quantile(marks).tolist(), strict=True)
+            ),
+        }
+
+
+def _pair_distances(scale):
+    names = {"smoke": ("digits",), "cpu": ("mnist", "cifar10")}.get(scale, ())
+    return tuple(PairDistances(data=name) for name in names)
+
+
+def _variants(scale):
+    """(data set, radius, variants) of tables 2 and 3, with both readings of smoothing."""
     mnist = (
         transforms.Binarize(),
         transforms.Original(),
-        *(transforms.Smooth(size=s, kind=kind) for kind in ("column", "square") for s in (3, 5)),
+        *(transforms.Smooth(size=s, kind=kind) for kind in ("column", "square") for s in SIZES),
     )
+    saturated = tuple(transforms.Saturate(level=p) for p in LEVELS)
     if scale == "smoke":
-        return tuple(Volume(data="digits", variant=v, eps=0.3) for v in mnist)
-    if scale != "cpu":
-        return ()
-    saturated = (transforms.Saturate(level=p) for p in (2, 4, 8, 16, 64, 256, 512, math.inf))
-    return (
-        *(Volume(data="mnist", variant=v, eps=0.3) for v in mnist),
-        *(Volume(data="cifar10", variant=v, eps=8 / 255) for v in saturated),
+        return (("digits", 0.3, mnist),)
+    return (("mnist", 0.3, mnist), ("cifar10", 8 / 255, saturated)) if scale == "cpu" else ()
+
+
+def _table6(scale):
+    """Table 6, exact at any scale; both readings of smoothing."""
+    return tuple(
+        Volume(data=data, variant=v, eps=eps)
+        for data, eps, variants in _variants(scale)
+        for v in variants
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterClass:
+    """Inter-class distance of the test images of a variant (appendix D.2).
+
+    Attributes
+    ----------
+    data : str
+    variant : value of `transforms`
+    """
+
+    data: str
+    variant: object
+
+    def measure(self, context):
+        test = context.load(self.data, "test")
+        distance = interclass.interclass_distance(self.variant(test.x), test.y)
+        return {"distance": float(distance), "images": len(test.x)}
+
+
+def _inter_class(scale):
+    """Figure 5's horizontal axis, exact at any scale."""
+    return tuple(
+        InterClass(data=data, variant=v) for data, _, variants in _variants(scale) for v in variants
+    )
+
+
+def inter_class(found):
+    """Runs and records of `sens/fig5` as rows, one reading a row."""
+    return [
+        {
+            "dataset": {"mnist": "MNIST", "cifar10": "CIFAR10"}.get(run.data, run.data),
+            "variant": run.variant.label,
+            "kind": getattr(run.variant, "kind", ""),
+            "distance": [record["result"]["distance"]] if record else [],
+        }
+        for run, record in found
+        if isinstance(run, InterClass)
+    ]
+
+
+def figure5(found):
+    """Inter-class distances beside the robust accuracies of `sens/table2`."""
+    robust = {
+        r["variant"]: r for r in table2([one for one in found if isinstance(one[0], Robustness)])
+    }
+    return [
+        row | {"robust_acc": robust.get(row["variant"], {}).get("robust_acc", [])}
+        for row in inter_class(found)
+        if row["kind"] != "square"
+    ]
 
 
 def table6(found):
@@ -208,5 +309,17 @@ STUDIES = (
         minutes={"smoke": 0.01, "cpu": 0.1},
         table="sens_table6",
         rows=table6,
+    ),
+    Study(
+        id="sens/fig5",
+        title="Inter-class distance of every variant",
+        runs=_inter_class,
+        minutes={"smoke": 0.01, "cpu": 0.3},
+    ),
+    Study(
+        id="sens/pair-distances",
+        title="How far random pairs of images are apart in linf",
+        runs=_pair_distances,
+        minutes={"smoke": 0.01, "cpu": 0.2},
     ),
 )

@@ -1,12 +1,14 @@
-"""Studies of "A Closer Look at Accuracy vs. Robustness"."""
+"""How far apart the classes are, and the classifier that this allows."""
 
+import base64
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from .. import data, separation
-from ..intervals import proportion
-from . import Study
+from ... import data, separation
+from ...intervals import proportion
+from .. import Study
 
 #: The paper's names and attack radii, pixel units (table on section 2's last slide).
 SEPARATED = {
@@ -53,6 +55,94 @@ class Separation:
             "pair": [pair.i, pair.j],
             "labels": [int(label) for label in labels],
             "n": [len(others[1]) if others else len(train), len(train)],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosestPair:
+    """The two images of different classes that are nearest, to be looked at.
+
+    Attributes
+    ----------
+    data : str
+    split : {"train", "test"}
+        As for `Separation`.
+    """
+
+    data: str
+    split: str
+
+    def measure(self, context):
+        train = _pixels(self.data, "train", context)
+        other = train if self.split == "train" else _pixels(self.data, self.split, context)
+        found = separation.least_distance(
+            train.x, train.y, *(() if other is train else (other.x, other.y))
+        )
+        pair = [(other, found.i), (train, found.j)]
+        return {
+            "levels": round(255 * found.distance),
+            "places": [found.i, found.j],
+            "names": [part.classes[int(part.y[k])] for part, k in pair],
+            "shape": list(train.x.shape[1:]),
+            "pixels": [
+                base64.b64encode(part.x[k].cpu().numpy().tobytes()).decode() for part, k in pair
+            ],
+        }
+
+
+def pixels(result):
+    """The images of a `ClosestPair`, (2, C, H, W) floats in [0, 1]."""
+    flat = [np.frombuffer(base64.b64decode(text), np.uint8) for text in result["pixels"]]
+    return np.stack(flat).reshape(2, *result["shape"]) / 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearestNeighbour:
+    """The nearest training image in l2 decides: accuracy, and astuteness from both sides.
+
+    From below: x is certified at eps (linf) if its nearest image a of the own class stays nearer
+    than every image b of other classes. That is linear in x,
+    2 (b - a) . x < |b|^2 - |a|^2, and in the ball costs eps |b - a|_1 on the left at worst. From
+    above: the attack steps towards each of the nearest images of other classes, and along the
+    sign of b - a, which is the worst step for that one pair.
+
+    Attributes
+    ----------
+    data : str
+    eps : float
+        Radius of the linf ball, pixel units.
+    tested : int
+        The first so many test images.
+    rivals : int
+        Images of other classes that the attack goes for.
+    """
+
+    data: str
+    eps: float
+    tested: int
+    rivals: int = 20
+
+    def measure(self, context):
+        train = context.load(self.data, "train")
+        test = context.load(self.data, "test", self.tested)
+        base = train.x.flatten(1)
+        right, certified, astute = [], [], []
+        for x, y in zip(test.x.flatten(1), test.y, strict=True):
+            own, rest = base[train.y == y], base[train.y != y]
+            to_own, to_rest = ((part - x).square().sum(1) for part in (own, rest))
+            a = own[to_own.argmin()]
+            right.append(bool(to_own.min() < to_rest.min()))
+            slack = to_rest - to_own.min() - 2 * self.eps * (rest - a).abs().sum(1)
+            certified.append(bool(slack.min() > 0))
+            near = rest[to_rest.topk(self.rivals, largest=False).indices]
+            moved = [x + (near - x).clamp(-self.eps, self.eps), x + self.eps * (near - a).sign()]
+            moved = torch.cat(moved).clamp(0, 1)
+            nearest = torch.cdist(moved, base).argmin(1)
+            astute.append(right[-1] and bool((train.y[nearest] == y).all()))
+        return {
+            "accuracy": proportion(right),
+            "certified": proportion(certified),
+            "attacked": proportion(astute),
         }
 
 
@@ -176,6 +266,20 @@ def _by_size(scale):
     )
 
 
+def _pairs(scale):
+    return tuple(ClosestPair(data=d, split=s) for d in _data(scale) for s in ("train", "test"))
+
+
+def _neighbour(scale):
+    """The nearest-neighbour rule at the paper's radius; 300 images take minutes."""
+    tested = 50 if scale == "smoke" else 300
+    return tuple(
+        NearestNeighbour(data=d, eps=SEPARATED[d][1], tested=tested)
+        for d in _data(scale)
+        if d in ("digits", "mnist")
+    )
+
+
 def _theorem(scale):
     """PROTOCOLS: the distance classifier at r = separation / 2."""
     attacked = 50 if scale == "smoke" else 1000
@@ -237,5 +341,17 @@ STUDIES = (
         title="The distance classifier, built and attacked",
         runs=_theorem,
         minutes={"smoke": 0.1, "cpu": 3, "gpu": 3, "paper": 3},
+    ),
+    Study(
+        id="closer/closest-pairs",
+        title="The nearest two images of different classes",
+        runs=_pairs,
+        minutes={"smoke": 0.01, "cpu": 0.1, "gpu": 0.1, "paper": 0.1},
+    ),
+    Study(
+        id="closer/nearest-neighbour",
+        title="The nearest training image decides: accuracy and astuteness",
+        runs=_neighbour,
+        minutes={"smoke": 0.1, "cpu": 5, "gpu": 1, "paper": 1},
     ),
 )

@@ -23,10 +23,10 @@
 #
 # Two lemmas are the motive. With absolute loss (Lemma 1), the network trained on $X_G$ alone is "a
 # shrinkage version" of the one trained on $X_G + X_D$ in the element-wise $\ell_1$ norm; with
-# squared loss (Lemma 2), in the Frobenius norm. Whether they hold is not decided here. What the
-# paper takes from them is a recipe, **shrink the weights**, and three ways to follow it. This page
-# asks three things: do the methods shrink what they are said to shrink? Do they bring the gain the
-# paper sees? And is it the shrinking that brings it?
+# squared loss (Lemma 2), in the Frobenius norm. Both are false as printed, and their proofs show
+# the reverse ({ref}`idio-a`). What the paper takes from them is a recipe, **shrink the weights**,
+# and three ways to follow it. This page asks three things: do the methods shrink what they are said
+# to shrink? Do they bring the gain the paper sees? And is it the shrinking that brings it?
 
 # %%
 from dataclasses import replace

@@ -37,18 +37,18 @@ counts = Counter(j.verdict for j in judged)
 print(f"{len(judged)} claims at scale {scale}:", dict(sorted(counts.items())))
 
 # %% [markdown]
+# Where a paper's text and its code or numbers disagree, a claim is judged under each reading, and
+# stands here once for each; the counts above are of the first.
+#
 # ## Sensitivity to the input distribution
 
 
 # %%
 def listing(paper):
-    """The claims of one paper as a table."""
-    rows = [
-        [j.id.split("-")[1], j.predicate, j.printed, j.evidence, j.verdict]
-        for j in judged
-        if j.id.startswith(f"{paper}/")
-    ]
-    return figures.table(rows, ["claim", "predicate", "printed", "what decided it", "verdict"])
+    """The claims of one paper as a table, once for each reading."""
+    names = [name for name in claims.names() if name.startswith(f"{paper}/")]
+    rows = [claims.judge(name, scale, r) for name in names for r in claims.readings(name)]
+    return figures.judgements(rows, scale, readings=any(row.reading for row in rows))
 
 
 listing("sens")

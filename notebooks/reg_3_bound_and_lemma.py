@@ -21,9 +21,10 @@
 # much more than another; the outputs of all images draw together with them, towards the decision
 # boundaries; margins get small; some land on the wrong side.
 #
-# Two links of that chain are mathematics and stand on this page: a **generalisation bound** that
-# ties margins to singular values, and the **lemma** that carries distances through the layers. The
-# third is a measurement: singular values of trained layers beside margins.
+# Two links of that chain are mathematics: a **generalisation bound** that ties margins to singular
+# values, whose terms this page defines and whose {ref}`proof <reg-c>` has a page of its own; and
+# the **lemma** that carries distances through the layers. The third is a measurement: singular
+# values of trained layers beside margins.
 
 # %%
 from dataclasses import replace
@@ -32,10 +33,11 @@ from itertools import combinations
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import display
 
 from astute import claims, figures, models, papers, runs, spectra
 from astute.runs import reg as studies
-from astute.theory import reg
+from astute.theory import CHECKS, reg, reg_bound, reg_covering, reg_layers
 
 figures.use()
 
@@ -47,6 +49,7 @@ data_root = ""
 measure = False
 
 # %% [markdown]
+# (reg-3-network)=
 # ## What the paper sets up
 #
 # A network applies a matrix and a ReLU in turn (or a maximum over groups, "max pooling"), with no
@@ -57,12 +60,85 @@ measure = False
 # I_l(x) = g\bigl(W_l\, g(W_{l-1} \cdots g(W_1 x))\bigr).
 # ```
 #
+# So it is printed, with a $g$ after the **last** layer too. The proof takes margins for differences
+# of rows of $W_L$, which is right without that $g$. Prediction for $W_1=(1,-1)^\top$, $L=1$, $x=1$:
+# scores $(1,0)$ and margin 1, where the rows differ by 2.
+
+# %% tags=["remove-input"]
+figures.verdict("reg/eq-2-network", CHECKS["reg/eq-2-network"]())
+
+# %% [markdown]
+# (reg-3-margins)=
+# ### Margins, losses, distances
+#
 # ```{prf:definition} Margin, ramp loss, instance-space margin
 # :label: def-reg-margin
 # The *margin* of scores $s$ at label $y$ is $\mathcal M(s, y) = s_y - \max_{i\ne y} s_i$. The *ramp
-# loss* $l_\gamma(-\mathcal M)$ is 1 for a negative margin, 0 from $\gamma$ on, linear in between.
-# The *instance-space margin* $v(x)$ is the Euclidean distance from $x$ to the decision boundary.
+# loss* $l_\gamma(-\mathcal M)$ is 1 for a negative margin, 0 from $\gamma$ on, linear in between;
+# its mean is the *ramp risk*. The *instance-space margin* $v(x)$ is the Euclidean distance from $x$
+# to the decision boundary, $v_{\min}$ its minimum over the covering balls that hold a training
+# example.
 # ```
+#
+# Two of these need a word. A margin of 0 is a tie, right or wrong as the argmax has it. And a
+# minimum may not exist: on $(0,1]$ with the boundary at 0 there is no least distance. The ramp loss
+# is what it should be, continuous, between 0 and 1, of slope $1/\gamma$.
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+fig, ax = plt.subplots(figsize=(5.6, 2.6))
+u = np.linspace(-2, 3, 501)
+for gamma in (1.0, 2.0):
+    ax.plot(u, [reg_covering.ramp(-v, gamma) for v in u], label=f"ramp, $\\gamma={gamma:g}$")
+ax.plot(u, (u <= 0).astype(float), "--", label="0-1 loss")
+ax.set(xlabel="margin", ylabel="loss")
+ax.legend()
+figures.show(fig, alt="Ramp losses of two widths above the 0-1 loss, as functions of the margin")
+
+# %% tags=["remove-input"]
+display(figures.verdict("reg/def-3-margin", CHECKS["reg/def-3-margin"]()))
+display(figures.verdict("reg/def-4-ramp", CHECKS["reg/def-4-ramp"]()))
+display(figures.verdict("reg/def-5-ramp-risk", CHECKS["reg/def-5-ramp-risk"]()))
+display(figures.verdict("reg/def-6-IM", CHECKS["reg/def-6-IM"]()))
+
+# %% [markdown]
+# (reg-3-covering)=
+# ### Coverings
+#
+# An $\epsilon$-cover of $\tilde S$ is a subset $\hat S$ such that every point of $\tilde S$ is
+# within $\epsilon$ of one of $\hat S$; the covering number is the least size. (Print has the cover
+# of $\hat S$, not $\tilde S$.) Centres are instances, which matters below: a ball round a point
+# that is *not* an instance can hold instances $2\epsilon$ apart and of different classes.
+#
+# The theorem takes $(C/\epsilon)^k$ for the covering number of a $k$-dimensional manifold. Whole
+# numbers are not powers of a real variable; as an upper bound it is right. For the segment $[0,1]$,
+# where $\lceil1/2\epsilon\rceil$ balls do, prediction: always below $1/\epsilon$, and touching it
+# at 1.
+
+# %%
+points = np.linspace(0, 1, 13)[:, None]
+for radius in (1 / 12, 2 / 12, 3 / 12, 6 / 12):
+    print(f"13 points, radius {radius:.3f}:", reg_covering.cover_number(points, radius), "balls")
+
+# %% tags=["remove-input"]
+display(figures.verdict("reg/def-1-covering", CHECKS["reg/def-1-covering"]()))
+display(figures.verdict("reg/covering-manifold", CHECKS["reg/covering-manifold"]()))
+
+# %% [markdown]
+# (reg-3-robust)=
+# ### Robustness
+#
+# "There exists an $\epsilon>0$ such that $f_{\hat y}(x+\delta) - f_i(x+\delta)\ge0$ for all
+# $z\in\mathcal Z$ and $\rho(\delta)\le\epsilon$." Three slips in a line. With "$\ge$" a guarded
+# ball may reach into a tie, and the zero network, whose scores are all tied, is robust with every
+# radius. "There exists" leaves $\epsilon$ open. And "for all of $\mathcal Z$" asks a lot: on a
+# **connected** $\mathcal X$ a strictly robust network predicts one class, because neighbours within
+# $\epsilon$ agree and chains of them lead everywhere. Robustness is a property of data with gaps.
+
+# %% tags=["remove-input"]
+figures.verdict("reg/def-2-AR", CHECKS["reg/def-2-AR"]())
+
+# %% [markdown]
+# ### The theorem
 #
 # ```{prf:theorem} Theorem 3.1 of the paper, as printed
 # :label: thm-reg-bound
@@ -87,9 +163,28 @@ measure = False
 # On the segment from $x$ to the nearest point of the decision boundary the margin decreases.
 # ```
 #
-# The theorem's proof has some twenty steps, each with an entry of its own among the
-# statements. **This page checks one of them**, the lemma. Whether $u_{\min}$ really bounds margins
-# from below, and whether the bound is ever below 1, is not decided here.
+# The theorem is false, and so is its $u_{\min}$: {ref}`reg-c` goes through the proof, step by step,
+# with the counterexamples and a theorem that can be proved. This page stays with what leads up to
+# it.
+#
+# (reg-3-monotony)=
+# ### Is the margin monotone?
+#
+# Sometimes. In the plane networks can be drawn whose margin first *rises* on the way out
+# ({ref}`there <reg-c-nearest>`). Less obvious: the assumption is about the margin at the true label
+# $y$. Between two classes a **misclassified** instance has a negative margin, which on the boundary
+# is
+# 0. On the way it rises. So the assumption, as printed, leaves no room for errors.
+
+# %%
+error = (
+    np.array([[1.0], [-1.0]]),
+    np.array([1.0, -1.0]),
+)  # u(x) = x; x = -1 with label y is an error
+print("u on the way:", reg_bound.way(error, [-1.0], points=5).round(6) + 0)
+
+# %% tags=["remove-input"]
+figures.verdict("reg/assumption-3.1", CHECKS["reg/assumption-3.1"]())
 
 # %% [markdown]
 # ## The lemma
@@ -214,18 +309,18 @@ print(f"{rest.regions} regions, left side {rest.displacement:g}, right side {res
 assert rest.regions == 2
 assert rest.displacement == rest.length == 1
 
+# %% [markdown]
+# (reg-3-lemma)=
+# ### The verdict
+#
+# (A pedant may object that "there exist matrices with rows set to zero" can be met by setting *all*
+# rows to zero for a suitable part of the way, which makes any length that is too long fit. The
+# lemma would then be true and say nothing. Proof and text take the matrices of the regions
+# crossed.)
+
 # %% tags=["remove-input"]
-lemma = papers.statements()["reg/lemma-3.1"]
-assert lemma.verdict == "HOLDS WITH FIX"  # what `found.confirmed` stands for
-figures.table(
-    [
-        ["printed", lemma.statement],
-        ["verdict", lemma.verdict],
-        ["corrected", lemma.corrected],
-        ["counterexample", lemma.counterexample],
-    ],
-    ["", "Lemma 3.1"],
-)
+assert papers.statements()["reg/lemma-3.1"].verdict == "HOLDS WITH FIX"  # `found.confirmed`
+figures.verdict("reg/lemma-3.1")
 
 # %% [markdown]
 # ## What survives
@@ -243,7 +338,7 @@ figures.table(
 # $u = (w_y-w_{\hat y})^\top I_{L-1}$, one direction means a constant sign of the slope: **equality
 # holds exactly where $u$ is monotone**. So {prf:ref}`ass-reg-monotony` supplies what the lemma
 # lacks, and the theorem's proof, which uses the scalar case only (eq. 11, 12), does not fall with
-# the lemma.
+# the lemma. It falls for other reasons ({ref}`reg-c`).
 #
 # How monotone are networks? A bias-free network of 32 and 32 hidden units, trained for a few
 # seconds on the handwritten digits; segments between two test images of different classes.
@@ -282,6 +377,48 @@ figures.glue("reg3 monotone", f"{monotone} of {len(tried)}")
 # {glue:text}`reg3 tried` segments, but by {glue:text}`reg3 longest` % at most: this network folds
 # little. The score difference is monotone on {glue:text}`reg3 monotone`. (The assumption speaks of
 # the way to the nearest boundary point, which is shorter.)
+
+# %% [markdown]
+# (reg-3-neighbours)=
+# ## Around the lemma
+#
+# Four sentences of the proof and of section 4.2.2 say the same thing in other words, and share or
+# add a slip. Equation 7 integrates along $x - t(x'-x)$, which leads **away** from $x'$. Corollary
+# C.1 is the lemma with a linear last layer. Section 4.2.2 weighs the pieces with $1/(e_j-s_j)$,
+# where a length counts with $e_j-s_j$. And with pooling the Jacobian is a product of matrices with
+# rows *chosen*, not set to zero: of $\max(x, 2x)$ it is one number.
+
+# %%
+regions = reg.segment_regions(absolute, [-1.0], [1.0])
+norms = np.linalg.norm(regions.velocity, axis=1)
+print(
+    "weights e - s:", regions.widths @ norms, "  weights 1/(e - s):", (1 / regions.widths) @ norms
+)
+pooled = reg.segment_regions([np.array([[1.0], [2.0]])], [1.0], [2.0], pool=2)
+print("Jacobian of max(x, 2x):", pooled.jacobian([np.array([[1.0], [2.0]])], 0))
+
+# %% tags=["remove-input"]
+display(figures.verdict("reg/eq-7", CHECKS["reg/eq-7"]()))
+display(figures.verdict("reg/cor-C.1", CHECKS["reg/cor-C.1"]()))
+display(figures.verdict("reg/sec4.2.2-weights", CHECKS["reg/sec4.2.2-weights"]()))
+display(figures.verdict("reg/fact-jacobian-product", CHECKS["reg/fact-jacobian-product"]()))
+
+# %% [markdown]
+# (reg-3-interlacing)=
+# ### Deleting rows
+#
+# What links the matrices of the regions to the layer's own singular values is Cauchy's interlacing
+# law: without $r$ of its rows a matrix $A$ becomes $B$ with $\sigma_i(A)\ge\sigma_i(B)\ge
+# \sigma_{i+r}(A)$. It holds. Note how little it says from below: for a matrix of $n$ columns and
+# more than $n$ rows, $\sigma_{n+r}(A)$ is 0.
+
+# %%
+diagonal = np.diag([3.0, 2.0, 1.0])
+for row in range(3):
+    print("without row", row + 1, reg_layers.singular(np.delete(diagonal, row, axis=0)).round(6))
+
+# %% tags=["remove-input"]
+figures.verdict("reg/fact-cauchy-interlacing", CHECKS["reg/fact-cauchy-interlacing"]())
 
 # %% [markdown]
 # ## Singular values: what the spread does

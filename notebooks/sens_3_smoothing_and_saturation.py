@@ -200,11 +200,7 @@ COLUMNS = {
 # %% tags=["remove-cell"]
 def beside(row, key):
     """One cell: the paper's number, ours, and the range over seeds if there are several."""
-    values = [100 * m["value"] for m in row[key]]
-    spread = f" ± {max(values) - min(values):.1f}" if len(values) > 1 else ""
-    mine = f"**{sum(values) / len(values):.1f}**{spread}" if values else "not measured yet"
-    printed = paper.get(row["variant"])
-    return f"{printed[key]:.1f} → {mine}" if printed else mine
+    return figures.beside(paper.get(row["variant"], {}).get(key), row[key])
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]
@@ -279,8 +275,7 @@ table = []
 for run, record in runs.load("sens/table2-stronger", scale, measure, context):
     if record and first.get(run.trained):
         strong = record["result"]["robust_accuracy"]
-        bits = intervals.outcomes(first[run.trained]["result"]["robust_accuracy"])
-        weak = intervals.proportion(bits[: strong["n"]])
+        weak = intervals.first(first[run.trained]["result"]["robust_accuracy"], strong["n"])
         fall = f"{100 * (weak['value'] - strong['value']):.1f}"
         table.append([run.trained.variant.label, weak, strong, fall])
 figures.table(

@@ -10,6 +10,8 @@ import numpy as np
 from IPython.display import display
 from PIL import Image
 
+from . import papers
+
 INK = "#6b7280"  # axes and letters: replaced by the page's own colour when shown
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito, 2008
 STYLE = {
@@ -26,8 +28,8 @@ STYLE = {
     "svg.hashsalt": "astute",
 }
 BADGES = {
-    "success": ("holds", "reproduced", "agrees"),
-    "warning": ("holds with fix", "partly reproduced", "partly", "close", "undecided"),
+    "success": ("holds", "reproduced", "agrees", "met"),
+    "warning": ("holds with fix", "partly reproduced", "partly", "close", "undecided", "missed"),
     "danger": ("false as printed", "not reproduced", "contradicted", "differs"),
     "muted": ("not provable", "not measured", "not measured yet", "open"),
 }
@@ -130,6 +132,52 @@ def interval(measured, *, scale=100, digits=1):
     return f"{value} [{low}, {high}]"
 
 
+def beside(printed, measured, *, digits=1):
+    """One cell of a comparison: the paper's number, ours, and the range over seeds.
+
+    Parameters
+    ----------
+    printed : float or None
+        As the paper prints it.
+    measured : list of dict or of float
+        One entry a seed: a proportion (shown in per cent), a mean, or a number.
+
+    Examples
+    --------
+    >>> beside(95.1, [71.5, 70.5]), beside(None, [3.0]), beside(95.1, [])
+    ('95.1 → **71.0** ± 1.0', '**3.0**', '95.1 → not measured yet')
+    """
+    values = [
+        m["value"] * (100 if "outcomes" in m else 1) if isinstance(m, dict) else m
+        for m in measured or ()
+    ]
+    ours = "not measured yet"
+    if values:
+        spread = f" ± {max(values) - min(values):.{digits}f}" if len(values) > 1 else ""
+        ours = f"**{sum(values) / len(values):.{digits}f}**{spread}"
+    return ours if printed is None else f"{printed:.{digits}f} → {ours}"
+
+
+def judgements(judged, scale, *, readings=False):
+    """A table of claims: what is claimed, what the paper's numbers say, ours, and the verdict.
+
+    Parameters
+    ----------
+    judged : sequence of claims.Judgement
+    scale : str
+    readings : bool
+        Say under which reading each was judged.
+    """
+    rows = []
+    for j in judged:
+        reading = [j.reading] if readings else []
+        name = j.id.split("-")[-1]
+        rows.append([name, j.predicate, *reading, j.printed, j.evidence, j.verdict])
+    extra = ["reading"] if readings else []
+    columns = ["claim", "what is claimed", *extra, "paper", f"ours, scale {scale}", "verdict"]
+    return table(rows, columns)
+
+
 class Table:
     """What :func:`table` returns: HTML for the page, Markdown for everything else."""
 
@@ -223,6 +271,101 @@ def _inline(text):
             part = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", part)
             parts[k] = _LINK.sub(r'<a href="\2">\1</a>', part)
     return "".join(parts)
+
+
+class Boxes:
+    """What :func:`errata` returns: one box after another."""
+
+    def __init__(self, boxes):
+        self.boxes = boxes
+
+    def _repr_html_(self):
+        return "\n".join(box._repr_html_() for box in self.boxes)
+
+    def _repr_markdown_(self):
+        return "\n\n".join(box._repr_markdown_() for box in self.boxes)
+
+    __repr__ = __str__ = _repr_markdown_
+
+
+def errata(statements):
+    """Boxes of several statements without what was computed, each with a link to its page."""
+    return Boxes([Verdict(statement, None, link=True) for statement in statements])
+
+
+class Verdict:
+    """What :func:`verdict` returns: a box for the page, Markdown for everything else."""
+
+    def __init__(self, statement, evidence, link=False):
+        self.statement = statement
+        page, _, anchor = statement.page.partition("#")
+        self.link = f"{page}.html{'#' * bool(anchor)}{anchor}" if link and page else ""
+        self.lines = [(label, getattr(statement, field)) for field, label in PARTS.items()]
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in statement.reference.items())
+        self.lines.append(("Numbers", numbers))
+        if evidence is not None:
+            self.lines.append(("Computed here", evidence.found))
+        self.lines = [(label, words) for label, words in self.lines if words]
+
+    def _repr_html_(self):
+        verdict = self.statement.verdict
+        lines = "".join(f"<dt>{label}</dt><dd>{_inline(words)}</dd>" for label, words in self.lines)
+        name = f"<code>{self.statement.id}</code>"
+        name = f'<a href="{self.link}">{name}</a>' if self.link else name
+        return (
+            f'<div class="admonition astute-verdict astute-{_COLOUR[verdict.lower()]}">'
+            f'<p class="admonition-title">{name} {_inline(verdict)} '
+            f"<span>{_inline(self.statement.place)}</span></p>\n<dl>{lines}</dl></div>"
+        )
+
+    def _repr_markdown_(self):
+        head = f"**{self.statement.id}: {self.statement.verdict}** ({self.statement.place})"
+        return "\n".join([head, "", *(f"- {label}: {words}" for label, words in self.lines)])
+
+    __repr__ = __str__ = _repr_markdown_
+
+
+#: Fields of a statement that a box shows, and what it calls them.
+PARTS = {
+    "statement": "Printed",
+    "corrected": "Corrected",
+    "counterexample": "Counterexample",
+    "survives": "What survives",
+    "tried": "Tried",
+    "check": "Check",
+}
+
+
+def verdict(name, evidence=None):
+    """The box of a statement: what is printed, what was found, what holds.
+
+    Parameters
+    ----------
+    name : str
+        Id of the statement, such as "reg/lemma-3.1".
+    evidence : theory.Evidence, optional
+        What its check has just returned on this page.
+
+    Raises
+    ------
+    ValueError
+        If there is no such statement, or the evidence earns another verdict than the register's.
+
+    Examples
+    --------
+    >>> print(str(verdict("reg/lemma-3.1")).splitlines()[0])
+    **reg/lemma-3.1: HOLDS WITH FIX** (Section 3, Lemma 3.1)
+    """
+    known = papers.statements()
+    if name not in known:
+        raise ValueError(f"no statement {name!r}; `astute statements` lists all {len(known)}")
+    statement = known[name]
+    if evidence is not None and evidence.verdict != statement.verdict:
+        raise ValueError(
+            f"{name}: the register says {statement.verdict}, its check earns {evidence.verdict}: "
+            f"{evidence.found}"
+        )
+    return Verdict(statement, evidence)
 
 
 def glue(name, value):

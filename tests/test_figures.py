@@ -1,10 +1,13 @@
 """Figures and tables of the pages: same bytes, words for those who cannot see, honest cells."""
 
+import html
+import re
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from astute import figures
+from astute import figures, papers, theory
 
 
 @pytest.fixture
@@ -144,3 +147,25 @@ def test_glued_numbers_are_plain_and_not_displayed(monkeypatch):
     figures.glue("gap", np.float64(0.25))
     assert kept == [(("gap", 0.25), {"display": False})]
     assert type(kept[0][0][1]) is float
+
+
+def test_a_verdict_box_says_what_is_printed_and_what_was_found():
+    evidence = theory.Evidence(
+        holds=False, corrected=True, control=True, margin=2.0, found="0 < 2", reference={}
+    )
+    box = figures.verdict("reg/lemma-3.1", evidence)
+    statement = papers.statements()["reg/lemma-3.1"]
+    text = html.unescape(re.sub("<[^>]+>", "", box._repr_html_()))
+    for words in (statement.statement, statement.corrected, statement.counterexample, "0 < 2"):
+        assert words in text
+        assert words in str(box)
+    assert "sd-bg-warning" in box._repr_html_()
+    assert "0 < 2" not in str(figures.verdict("reg/lemma-3.1"))
+
+
+def test_a_verdict_that_its_evidence_does_not_earn_is_refused():
+    evidence = theory.Evidence(holds=True, control=True, margin=1.0, found="x", reference={})
+    with pytest.raises(ValueError, match="register says HOLDS WITH FIX, its check earns HOLDS: x"):
+        figures.verdict("reg/lemma-3.1", evidence)
+    with pytest.raises(ValueError, match=r"no statement 'reg/lemma-9'; `astute statements` lists"):
+        figures.verdict("reg/lemma-9")

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binom, binomtest
 
+from astute import intervals
 from astute.intervals import outcomes, proportion
 
 
@@ -59,3 +61,18 @@ def test_an_array_of_booleans_counts_as_the_list():
 def test_no_images_are_refused():
     with pytest.raises(ValueError, match="a proportion of no images is undefined"):
         proportion([])
+
+
+def test_a_mean_keeps_what_each_image_contributed():
+    values = np.random.default_rng(0).normal(3, 2, 500).astype("<f4")
+    m = intervals.mean(values)
+    np.testing.assert_array_equal(intervals.numbers(m), values)
+    low, high = stats.norm.interval(0.95, values.mean(), values.std(ddof=1) / 500**0.5)
+    assert (m["low"], m["high"]) == pytest.approx((low, high), rel=1e-4)
+    assert m["n"] == 500
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan], [[1.0, 2.0]]])
+def test_a_mean_of_no_numbers_is_refused(values):
+    with pytest.raises(ValueError, match="two or more finite numbers"):
+        intervals.mean(values)

@@ -8,12 +8,13 @@ import pytest
 from astute import ROOT
 
 ORDER = (
-    *("values", "intervals", "progress"),
+    *("values", "intervals", "progress", "papers"),
     *("norms", "losses", "spectra"),
-    *("data", "transforms", "models", "pruning"),
-    *("attacks", "objectives", "training"),
-    *("robustness", "margins", "separation", "volume", "theory"),
-    *("papers", "records", "figures", "runs", "claims", "pages"),
+    *("data", "transforms", "models", "fused", "pruning"),
+    *("attacks", "certified", "objectives", "training"),
+    *("robustness", "margins", "lipschitz", "separation", "interclass", "volume"),
+    *("corruptions", "scores", "theory"),
+    *("records", "figures", "runs", "claims", "pages"),
     "__main__",
 )
 WITHOUT_TORCH = {"values", "intervals", "progress", "papers", "records", "figures", "pages"}

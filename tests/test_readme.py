@@ -12,6 +12,11 @@ PAGES = {
     "reg": "reg_3_bound_and_lemma",
     "idio": "idio_4_perturbing_weights",
     "closer": "closer_2_separation",
+    **{f"sens/claim-{k}": "sens_5_measured" for k in range(21, 29)},
+    "reg/claim-29": "reg_c_proof_of_the_bound",
+    **{f"closer/claim-{k:02d}": "closer_3_local_lipschitzness" for k in (*range(3, 8), 18, 20, 21)},
+    **{f"closer/claim-{k:02d}": "closer_4_generalization" for k in (*range(8, 13), 19)},
+    **{f"closer/claim-{k:02d}": "closer_5_dropout" for k in range(13, 18)},
 }
 
 
@@ -22,7 +27,7 @@ def found(scale="cpu"):
     for name in claims.names():
         j = claims.judge(name, scale)
         if j.verdict != "not measured":
-            page = f"`{PAGES[name.split('/')[0]]}`"
+            page = f"`{PAGES.get(name) or PAGES[name.split('/')[0]]}`"
             cells = [f"`{name}`", j.predicate, j.printed, j.evidence, f"**{j.verdict}**", page]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -60,7 +60,7 @@ def run(args):
 
     deadline = time.monotonic() + 60 * args.minutes if args.minutes else None
     context = runs.Context(device=args.device, data_root=args.data_root, deadline=deadline)
-    todo = []
+    todo, failures, late, elsewhere = [], 0, 0, 0
     for name in args.studies:
         planned = runs.study(name).at(args.scale)
         if not planned:
@@ -70,20 +70,33 @@ def run(args):
             if not planned:
                 raise ValueError(f"no run of {name} at scale {args.scale} writes {args.only}")
         for one in planned:
-            old = records.get(name, args.scale, values.config(one))
+            try:
+                old = records.get(name, args.scale, values.config(one))
+            except records.RecordError as error:
+                if not args.force:
+                    failures += 1
+                    print(f"astute: {error}", file=sys.stderr)
+                    continue
             again = args.force or (args.retry and old and old["status"] == "failed")
-            if old is None or again:
+            if again or old is None:
                 todo.append((name, one))
     print(f"{len(todo)} runs to measure at scale {args.scale}", flush=True)
-    failures, late = 0, 0
+    if args.together:
+        print(f"{runs.train_together(todo, context)} networks trained side by side", flush=True)
     for i, outcome in enumerate(runs.measured(todo, args.scale, context, args.jobs), 1):
-        if outcome is None:
-            late += 1
+        if outcome is None or isinstance(outcome, runs.Elsewhere):
+            late, elsewhere = late + (outcome is None), elsewhere + (outcome is not None)
             continue
-        path = records.write(outcome)
+        if isinstance(outcome, ValueError):
+            failures += 1
+            print(f"astute: {outcome}", file=sys.stderr)
+            continue
+        path = records.path_of(outcome["study"], args.scale, outcome["config"])
         failures += outcome["status"] == "failed"
         note = outcome.get("error", f"{outcome['provenance']['seconds']:.0f} s")
         print(f"[{i}/{len(todo)}] {outcome['status']:<6} {path.name}  {note}", flush=True)
+    if elsewhere:
+        print(f"{elsewhere} runs left to another sweep on this folder")
     if late:
         print(f"time is up: {late} runs left; the same command goes on")
     return 1 if failures else 0
@@ -183,6 +196,7 @@ def parser():
         jobs={"type": int, "default": 1, "help": "runs at a time, one core each (default 1)"},
         minutes={"type": float, "help": "stop cleanly in time; the same command goes on"},
         only={"metavar": "RECORD", "help": "just the run that writes it, table2-6d64af30ac.json"},
+        together={"action": "store_true", "help": "train like networks side by side first"},
         retry={"action": "store_true", "help": "measure failed runs again"},
         force={"action": "store_true", "help": "measure everything again"},
     )

@@ -37,6 +37,7 @@ SCHEMA = {
             "required": ["commit", "dirty", "versions", "device", "threads", "started", "seconds"],
             "properties": {
                 "commit": {"type": "string"},
+                "library": {"type": "string"},
                 "dirty": {"type": "boolean"},
                 "versions": {"type": "object", "additionalProperties": {"type": "string"}},
                 "device": {"type": "string"},
@@ -165,6 +166,8 @@ def provenance(device, threads, started, seconds):
     versions |= {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
+        # the same in every history that holds this code, where a commit's name is not
+        "library": _git("rev-parse", "HEAD:lib/astute") or "unknown",
         "dirty": bool(_git("status", "--porcelain", "--", "lib", "papers") or ""),
         "versions": versions,
         "device": device,

@@ -56,6 +56,85 @@ def test_the_slides_tables_satisfy_their_claims_as_the_register_says(name):
     assert evidence
 
 
+REG = [n for n in claims.PREDICATES if n.startswith("reg/") and papers.claims()[n].table]
+DATA = {
+    "reg_table3": "CIFAR10",
+    "reg_table4": "CIFAR100",
+    "reg_table5": "Tiny-ImageNet",
+    "reg_table6": "CIFAR10",
+}
+
+
+def printed_by_reg(name):
+    """Rows of every table that a claim is on, each with its data set."""
+    return [
+        ({"dataset": DATA[table]} if table in DATA else {}) | row
+        for table in papers.claims()[name].table
+        for row in papers.table(table)
+    ]
+
+
+@pytest.mark.parametrize("name", REG)
+def test_the_tables_of_wen_satisfy_their_claims_as_the_register_says(name):
+    holds, evidence = claims.PREDICATES[name].holds(printed_by_reg(name))
+    assert holds == (papers.claims()[name].printed == "yes")  # "mixed": not in every block
+    assert evidence
+
+
+@pytest.mark.parametrize("name", REG)
+def test_a_claim_of_wen_fails_on_tables_turned_round(name):
+    rows = [
+        row
+        | ({"ar4": row["ar16"], "ar16": row["ar4"]} if "ar4" in row else {})
+        | (
+            {
+                f"{part}_ar{a}": row[f"{part}_ar{20 - a}"]
+                for part in ("mean", "std")
+                for a in (4, 16)
+            }
+            if "mean_ar4" in row
+            else {}
+        )
+        for row in printed_by_reg(name)
+    ]
+    paired = ("reg/claim-08", "reg/claim-11", "reg/claim-12", "reg/claim-23", "reg/claim-26")
+    if name in paired:  # they compare networks, or cells, of one strength
+        assert claims.PREDICATES[name].holds(rows)[0]
+    elif rows[0].get("sum_std_difference") is None:
+        assert not claims.PREDICATES[name].holds(rows)[0]
+
+
+def regularised(**changes):
+    """Rows of two CIFAR-10 layers and two networks, as the studies make them."""
+    usual = {"dataset": "CIFAR10", "training": "PGD", "spectral_norm": "uncontrolled"}
+    layer = usual | {"layer": "conv", "kind": "convolution", "std4": 1.2, "std16": 1.0}
+    layer |= {"norm4": 9.0, "norm16": 8.0}
+    small = layer | {"layer": "block", "std4": 0.9, "std16": 0.95}
+    clipped = layer | {"spectral_norm": "1", "norm4": 1.0, "norm16": 1.0005}
+    return [layer | changes, layer | {"layer": "other"}, small, clipped]
+
+
+def test_layers_are_counted_without_clipped_or_dense_ones():
+    holds, evidence = claims.PREDICATES["reg/claim-18"].holds(regularised())
+    assert holds
+    assert evidence == "CIFAR10 2 of 3 layers"
+    assert not claims.PREDICATES["reg/claim-18"].holds(regularised(kind="dense"))[0]
+    assert claims.PREDICATES["reg/claim-19"].holds(regularised())[0]  # 0.4 against 0.05
+    assert not claims.PREDICATES["reg/claim-19"].holds(regularised(std4=0.9))[0]
+    assert claims.PREDICATES["reg/claim-21"].holds(regularised())[0]
+    with pytest.raises(Incomplete, match="CIFAR-100"):
+        claims.PREDICATES["reg/claim-20"].holds(regularised())
+
+
+def test_clipped_layers_must_meet_their_bound():
+    assert claims.PREDICATES["reg/claim-25"].holds(regularised())[0]
+    over = regularised()
+    over[-1]["norm4"] = 1.1
+    assert not claims.PREDICATES["reg/claim-25"].holds(over)[0]
+    with pytest.raises(Incomplete, match="spectral control"):
+        claims.PREDICATES["reg/claim-25"].holds(regularised()[:3])
+
+
 def slides(name="closer_mnist", **changes):
     """CNN2's rows of the paper's table with some cells changed: ``AT__test_acc=99``."""
     rows = [row for row in papers.table(name) if row["architecture"] == "CNN2"]

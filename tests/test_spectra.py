@@ -258,6 +258,31 @@ def test_a_clipped_network_meets_the_bound_in_every_layer_and_says_by_how_much()
     assert spectra.spectral_complexity(model, (1, 28, 28)) <= 0.5**4 * (1 + 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("channels", "how"),
+    [((3, 4), {"padding": 1}), ((4, 2), {"padding": 1, "stride": 2}), ((2, 6), {"padding": 0})],
+)
+def test_estimated_spreads_are_those_of_the_written_matrix(channels, how, generator):
+    layer = nn.Conv2d(*channels, 3, **how)
+    layer.weight.data = torch.randn(layer.weight.shape, generator=generator)
+    found = spectra.estimated_summary(layer, (channels[0], 9, 10), probes=64)
+    exact = spectra.summary(
+        spectra.dense_singular_values(spectra.operator_matrix(layer, (channels[0], 9, 10)))
+    )
+    assert found["n"] == exact["n"]
+    assert found["largest"] == pytest.approx(exact["largest"], rel=1e-4)
+    assert abs(found["mean"] - exact["mean"]) < 4 * found["error"]
+    assert found["error"] < 0.01 * exact["mean"]
+    # The mean square is exact, so that mean and spread err together.
+    squares = found["mean"] ** 2 + found["spread"] ** 2
+    assert squares == pytest.approx(exact["mean"] ** 2 + exact["spread"] ** 2, rel=1e-5)
+
+
+def test_an_estimate_needs_two_probes():
+    with pytest.raises(ValueError, match="two probes; got 1"):
+        spectra.estimated_summary(nn.Conv2d(1, 1, 1), (1, 3, 3), probes=1)
+
+
 KERNEL = torch.ones(2, 2, 3, 3)
 
 

@@ -1,11 +1,11 @@
-"""Studies of Wen, Li & Jia (2020), on the regularization of adversarial robustness."""
+"""Small networks: singular values beside margins on MNIST, Lemma 3.1, Theorem 3.1."""
 
 import math
 from dataclasses import asdict, dataclass, replace
 
 from torch import nn
 
-from .. import (
+from ... import (
     attacks,
     intervals,
     margins,
@@ -16,9 +16,9 @@ from .. import (
     training,
     transforms,
 )
-from ..theory import reg as theory
-from ..theory import reg_evaluated
-from . import Study, Training, trained
+from ...theory import reg as theory
+from ...theory import reg_evaluated
+from .. import Study, Training, trained
 
 #: Bins of the margin histograms, in logits.
 EDGES = tuple(range(-10, 31))
@@ -154,7 +154,7 @@ def layers(found, reading="circular"):
     """
     rows = {}
     for run, record in found:
-        measured = record["result"]["layers"] if _ok(record) else {}
+        measured = record["result"]["layers"] if ok(record) else {}
         for name, layer in measured.items():
             row = rows.setdefault(
                 (run.strength, name),
@@ -183,7 +183,7 @@ def nets(found):
     rows = {}
     for run, record in found:
         row = rows.setdefault(run.strength, {"strength": run.strength} | {c: [] for c in COLUMNS})
-        if _ok(record):
+        if ok(record):
             for column, (part, *keys) in COLUMNS.items():
                 value = record["result"][part]
                 for key in keys:
@@ -208,10 +208,10 @@ COLUMNS = {key: (key,) for key in ("clean_accuracy", "robust_accuracy")} | {
 
 def lemma(found):
     """Runs and records of `reg/lemma-3-1` as rows: what `theory.reg.check_lemma_3_1` counts."""
-    return [record["result"] for _, record in found if _ok(record)]
+    return [record["result"] for _, record in found if ok(record)]
 
 
-def _ok(record):
+def ok(record):
     return record is not None and record["status"] == "ok"
 
 
@@ -234,7 +234,7 @@ class Lemma31:
 
 def theorem(found):
     """Runs and records of `reg/thm-3-1` as rows: margins of a small network and equation 5."""
-    return [record["result"] for _, record in found if _ok(record)]
+    return [record["result"] for _, record in found if ok(record)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,82 @@
+"""Runs of the regularisation paper: what a record holds, and how rows are read from it."""
+
+import pytest
+
+from astute import intervals, objectives, runs
+from astute.runs import reg
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The smoke run of table 3 at strength 4, measured once."""
+    run = runs.study("reg/table3").at("smoke")[0]
+    record = runs.measure("reg/table3", "smoke", run, runs.Context())
+    assert record["status"] == "ok", record.get("error")
+    return [(run, record)]
+
+
+def test_rows_of_the_tables_agree_with_the_record(found):
+    (_, record), (block,) = found[0], reg.blocks(found)
+    result = record["result"]
+    assert block["strength"] == 4
+    assert block["training"] == "PGD"
+    assert block["spectral_norm"] == "uncontrolled"
+    right = intervals.outcomes(result["clean_accuracy"])
+    robust = intervals.outcomes(result["robust_accuracy"])
+    assert block["pgd_acc"][0]["value"] == robust[right].mean()
+    train, test = result["train"], result["test"]
+    assert block["delta_loss"] == [test["loss"]["value"] - train["loss"]["value"]]
+    cells = {row["metric"]: row["ar4"] for row in reg.table(found)}
+    assert cells["test_loss"] == [test["loss"]]
+    assert cells["delta_acc"] == block["delta_acc"]
+
+
+def test_distributions_count_every_image_once(found):
+    result = found[0][1]["result"]
+    for split in ("train", "test"):
+        n = result[split]["accuracy"]["n"]
+        for name in ("margins", "probabilities", "losses"):
+            assert sum(result[split][name]["counts"]) == n
+        # A margin above 0 is a right answer, a loss above 5 a probability below exp(-5).
+        assert result[split]["loss"]["n"] == n
+
+
+def test_changes_grow_with_the_radius_and_keep_both_readings(found):
+    rows = {what: reg.variation(found, what) for what in ("loss", "probability")}
+    for what, table in rows.items():
+        assert [row["attack_eps_255"] for row in table] == [1, 2, 4]
+        means = [row["mean_ar4"][0]["value"] for row in table]
+        assert means == sorted(means), what
+        assert all(row["std_ar4"][0] == row["mean_ar4"][0]["sd"] for row in table)
+
+
+def test_every_layer_has_three_readings_of_its_singular_values(found):
+    rows = {reading: reg.spreads(found, reading) for reading in ("circular", "reshaped", "exact")}
+    names = [row["layer"] for row in rows["circular"]]
+    assert (
+        names == [row["layer"] for row in rows["exact"]] == [r["layer"] for r in rows["reshaped"]]
+    )
+    assert names[0] == "conv"
+    assert names[-1] == "fc"
+    wrapped, exact = (rows[k][0] for k in ("circular", "exact"))
+    # Wrap-around and zeros differ at the border of a map alone.
+    assert exact["std4"][0] == pytest.approx(wrapped["std4"][0], rel=0.1)
+    assert exact["norm4"][0] <= wrapped["norm4"][0] * 1.05
+
+
+def test_fgsm_starts_at_the_image_and_strength_0_is_natural():
+    assert isinstance(reg.cifar.against(0, 3), objectives.Natural)
+    one, three = (reg.cifar.against(8, steps).attack for steps in (1, 3))
+    assert one.step_size == one.eps == 8 / 255
+    assert not one.random_start
+    assert three.random_start
+    assert three.step_size * 3 == pytest.approx(2.5 * three.eps)
+
+
+def test_planned_networks_differ_where_their_tables_do():
+    planned = {name: runs.study(f"reg/{name}").at("cpu") for name in ("table3", "table6", "table2")}
+    assert [run.strength for run in planned["table3"]] == [0, 4, 8, 16, 4, 16, 4, 16]
+    assert {run.bound for run in planned["table6"]} == {1.0}
+    assert {row["training"] for row in reg.blocks([(r, None) for r in planned["table2"]])} == {
+        "FGSM"
+    }

@@ -1,7 +1,9 @@
 """Claims of Wu et al. on figure 2, its table in the appendix, and the two lemmas' norms."""
 
+import numpy as np
+
 from ..runs import idio_corruptions, idio_parts
-from . import Incomplete, Unplanned, claim
+from . import Incomplete, Unplanned, claim, draws
 
 #: The versions of claim 16 and the networks they were made of.
 BASES = {"AlexNet(M3P50)": "AlexNet", "ResNet(M1P25)": "ResNet18", "ResNet(M2P75)": "ResNet18"}
@@ -83,6 +85,29 @@ def perturbing_costs_accuracy(rows):
     lost = {name: places[name][0] - places[base][0] for name, base in BASES.items()}
     text = ", ".join(f"{name} {change:+.3f}" for name, change in lost.items())
     return max(lost.values()) < 0, f"{whose}accuracy coordinate against its base's: {text}"
+
+
+def ranges(rows):
+    """The middle 95 % of each model's coordinates over resampled images and seeds.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As `runs.idio_corruptions.versions` gives them.
+
+    Returns
+    -------
+    dict
+        Model -> {"accuracy": (low, high), "robustness": (low, high)}.
+    """
+    drawn = [places for draw in draws(rows) if (places := idio_corruptions.points(draw))]
+    return {
+        name: {
+            key: tuple(np.quantile([places[name][key] for places in drawn], (0.025, 0.975)))
+            for key in ("accuracy", "robustness")
+        }
+        for name in (drawn[0] if drawn else {})
+    }
 
 
 def compared(smaller, larger):

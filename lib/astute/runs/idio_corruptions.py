@@ -182,35 +182,24 @@ def _corrupted(name, size, seed, context):
 
 def _stand_in(role, scale):
     """A network in the place of AlexNet or ResNet18, and the layer that the methods change."""
-    name = "digits" if scale == "smoke" else "cifar10"
-    crop = training.CropFlip()
+    long = scale == "gpu"
+    name, size = ("digits", 1000) if scale == "smoke" else ("cifar10", None)
+    common = {"epochs": 30 if long else 2, "batch_size": 100}
+    common |= {"augmentation": training.CropFlip()} if long else {}
     if scale == "smoke":
-        size, recipe = 1000, training.Recipe(lr=3e-3, epochs=6, batch_size=50)
+        recipe, layer = training.Recipe(lr=3e-3, epochs=6, batch_size=50), "fc2"
         model = models.MLP(sizes=(784, 64, 64, 10))
         if role == "ResNet18":
             model = models.LeNet(width=0.125)
-        layer = "fc2"
     elif role == "AlexNet":
-        epochs = {"cpu": 4, "gpu": 30}[scale]
-        recipe = training.Recipe(lr=1e-3, epochs=epochs, batch_size=100, augmentation=crop)
-        model = models.CifarAlexNet()
-        if scale == "cpu":
-            model = models.CifarAlexNet(channels=(24, 48, 64), hidden=256, dropout=0.2)
-        layer, size = "fc2", None
+        recipe, layer = training.Recipe(lr=1e-3 if long else 2e-3, **common), "fc2"
+        model = models.CifarAlexNet(channels=(24, 48, 64), hidden=256, dropout=0.2)
+        if long:
+            model = models.CifarAlexNet()
     else:
-        model = models.WideResNet(depth=10, width=1)
-        if scale == "gpu":
-            model = models.WideResNet(depth=16, width=4)
-        recipe = training.Recipe(
-            lr=0.1,
-            epochs={"cpu": 4, "gpu": 30}[scale],
-            batch_size=128,
-            optimizer="sgd",
-            momentum=0.9,
-            weight_decay=5e-4,
-            augmentation=crop,
-        )
-        layer, size = "fc", None
+        model, layer = models.WideResNet(depth=16 if long else 10, width=4 if long else 1), "fc"
+        decay = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4}
+        recipe = training.Recipe(lr=0.1, **decay, **common)
     setting = Training(
         data=name,
         variant=transforms.Original(),
@@ -223,7 +212,7 @@ def _stand_in(role, scale):
 
 
 def _fig2_cifar(scale):
-    """PROTOCOLS 8.3: CIFAR-10 and two small networks for ImageNet and the two pretrained ones."""
+    """PROTOCOLS 8.3, reduced: CIFAR-10 and two small networks for ImageNet and the pretrained."""
     if scale == "paper":
         return ()
     return tuple(
@@ -232,7 +221,7 @@ def _fig2_cifar(scale):
             trained=setting,
             layer=layer,
             ps=(10, 25, 50, 75, 90),
-            test_size={"smoke": 60, "cpu": 1000, "gpu": 10_000}[scale],
+            test_size={"smoke": 60, "cpu": 500, "gpu": 10_000}[scale],
         )
         for role in PERTURBED
         for setting, layer in [_stand_in(role, scale)]

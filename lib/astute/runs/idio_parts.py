@@ -243,6 +243,8 @@ def bands(found):
 
 #: How x_D lies to x_G and the target in `LinearNorms`.
 CASES = ("noise", "along", "shared", "own")
+#: What is fitted there: on which parts, and the words for a penalty.
+FITS = (("x_G", ""), ("x_G + x_D", ""), ("x_G", ", penalty"), ("x_G + x_D", ", penalty"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,14 +283,10 @@ class LinearNorms:
             for case in CASES:
                 g, d, t = self._drawn(case, np.random.default_rng([self.seed, k]))
                 for loss, fit in (("squared", _least_squares), ("absolute", _least_absolute)):
-                    fits = {
-                        "x_G": fit(g, t),
-                        "x_G + x_D": fit(g + d, t),
-                        "x_G, penalty": fit(g, t, d),
-                        "x_G + x_D, penalty": fit(g + d, t, d),
-                    }
-                    for name, w in fits.items():
-                        kept = norms.setdefault(case, {}).setdefault(loss, {}).setdefault(name, {})
+                    for on, penalty in FITS:
+                        w = fit(g + d if "x_D" in on else g, t, d if penalty else None)
+                        kept = norms.setdefault(case, {}).setdefault(loss, {})
+                        kept = kept.setdefault(on + penalty, {})
                         kept.setdefault("l1", []).append(float(abs(w).sum()))
                         kept.setdefault("l2", []).append(float(np.linalg.norm(w)))
         return {"norms": norms}

@@ -264,7 +264,7 @@ figures.table(table, [*heads, "units always active"], f"The networks, scale {sca
 # gain in score and lose on both counts.
 
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-cell"]
 def changes(rows):
     """Points of clean and of mean corrupted accuracy gained by each version."""
     sums = {}
@@ -275,6 +275,7 @@ def changes(rows):
     return {name: sums[name] - sums[base] for name, base in bases.items()}
 
 
+# %% tags=["remove-input", "nbval-ignore-output"]
 table = []
 if ours:
     drawn = [changes(draw) for draw in claims.draws(rows)]

@@ -86,6 +86,7 @@ def test_guessing_on_a_share_of_the_images_raises_the_score_by_that_share():
     places = idio_corruptions.points(rows_of({"AlexNet": base, "AlexNet(M1P30)": worse}))
     assert places["AlexNet"]["robustness"] == places["AlexNet"]["accuracy"] == 0
     assert abs(places["AlexNet(M1P30)"]["robustness"] - 0.25) < 1e-9
+    assert abs(places["AlexNet(M1P30)"]["pooled"] - 0.25) < 1e-9
     assert abs(places["AlexNet(M1P30)"]["accuracy"] - (62.5 / 80 - 1)) < 1e-9
 
 
@@ -172,6 +173,16 @@ def test_claims_are_judged_on_measured_accuracies_too(number, holds):
     if number == "13":
         rows = claims.means(predicate.rows(found(m1p30=(15, 14))))
         assert not predicate.holds(rows)[0]  # loses a sixteenth
+
+
+def test_added_up_first_a_loss_that_is_small_for_the_base_weighs_little():
+    keys = [f"{kind} {s}" for kind in corruptions.KINDS for s in corruptions.SEVERITIES]
+    small = {key: 49.0 if key.startswith("fog") else 30.0 for key in keys}
+    rows = rows_of({"AlexNet": (50.0, lambda i: 0.0), "ResNet18": (50.0, lambda i: 30.0)})
+    rows[0] |= small
+    place = idio_corruptions.points(rows)["ResNet18"]
+    assert place["robustness"] == pytest.approx(1 - (14 + 20) / 15)  # fog: 20 over 1
+    assert place["pooled"] == pytest.approx(1 - 15 * 20 / (14 * 20 + 1))
 
 
 @pytest.mark.parametrize("number", ["14", "15"])

@@ -280,6 +280,11 @@ def versions(found):
     return list(rows.values())
 
 
+def pooled(found):
+    """`versions`, to be judged by the pooled score of `points` and not by RmCE."""
+    return [row | {"score": "pooled"} for row in versions(found)]
+
+
 def points(rows, base="AlexNet"):
     """Places in figure 2 and group means of rows of accuracies.
 
@@ -293,13 +298,14 @@ def points(rows, base="AlexNet"):
     Returns
     -------
     dict
-        Model -> ``accuracy`` and ``robustness`` (`corruptions.coordinates`) and by group of
-        corruptions the mean accuracy, fractions. Models with a cell missing are left out; without
-        the base, or if it loses nothing to some corruption, there are none.
+        Model -> ``accuracy`` and ``robustness`` (`corruptions.coordinates`), ``pooled``, what
+        robustness is if the losses to all corruptions are added up before they are divided, and by
+        group of corruptions the mean accuracy, fractions. Models with a cell missing are left out;
+        without the base, or if it loses nothing to some corruption, there are none.
     """
     whole = {}
     for row in rows:
-        numbers = {key: value for key, value in row.items() if key != "model"}
+        numbers = {key: value for key, value in row.items() if not isinstance(value, str)}
         if None not in numbers.values():
             by_kind = {
                 kind: [numbers[f"{kind} {s}"] / 100 for s in corruptions.SEVERITIES]
@@ -308,11 +314,16 @@ def points(rows, base="AlexNet"):
             whole[row["model"]] = numbers["clean"] / 100, by_kind
     if base not in whole:
         return {}
-    clean, under = whole[base]
-    if min(sum(clean - v for v in kind) for kind in under.values()) <= 0:
+    losses = {
+        name: [sum(clean - v for v in kind) for kind in under.values()]
+        for name, (clean, under) in whole.items()
+    }
+    if 0 in losses[base] or sum(losses[base]) == 0:
         return {}
     return {
-        name: corruptions.coordinates(*own, *whole[base]) | corruptions.group_accuracies(own[1])
+        name: corruptions.coordinates(*own, *whole[base])
+        | {"pooled": 1 - sum(losses[name]) / sum(losses[base])}
+        | corruptions.group_accuracies(own[1])
         for name, own in whole.items()
     }
 
@@ -335,9 +346,10 @@ def table(found):
             for row in rows
         ]
         for name, place in points(one).items():
-            for key, value in place.items():
-                key = f"{key}_coordinate" if key in ("accuracy", "robustness") else f"acc_{key}"
-                cells[name].setdefault(key, []).append(value)
+            for key in ("accuracy", "robustness"):
+                cells[name].setdefault(f"{key}_coordinate", []).append(place[key])
+            for key in corruptions.GROUPS:
+                cells[name].setdefault(f"acc_{key}", []).append(place[key])
     empty = {"accuracy_coordinate": [], "robustness_coordinate": []}
     empty |= {f"acc_{group}": [] for group in corruptions.GROUPS}
     return [

@@ -199,6 +199,54 @@ class Scale:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Band:
+    """The part of an image whose frequencies lie in a ring: Wang et al. (2019b), section 3.
+
+    The bands of adjoining rings add up to the image. Without the frequency 0 a part has mean 0 and
+    is shown around 1/2; what then leaves [0, 1] is cut off, so that the sum is exact only where
+    nothing was.
+
+    Attributes
+    ----------
+    low, high : float
+        Cycles an image: frequencies k with low <= |k| < high stay.
+
+    Examples
+    --------
+    >>> Band(high=1)(torch.tensor([[[[0.2, 0.4], [0.6, 0.8]]]])).flatten().tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+
+    low: float = 0.0
+    high: float = math.inf
+
+    def __post_init__(self):
+        if not 0 <= self.low < self.high:
+            raise ValueError(
+                f"a band runs from low to a higher frequency; got {self.low:g} to {self.high:g}"
+            )
+
+    @property
+    def label(self):
+        end = "" if self.high == math.inf else f" below {self.high:g}"
+        return f"frequencies{f' from {self.low:g}' if self.low else ''}{end}"
+
+    def __call__(self, x):
+        """(N, C, H, W) -> (N, C, H, W) in [0, 1]."""
+        part = self.part(x)
+        return (part + 0.5 if self.low > 0 else part).clamp(0, 1)
+
+    def part(self, x):
+        """The summand itself, neither moved nor cut off: (N, C, H, W) -> (N, C, H, W)."""
+        high, wide = x.shape[-2:]
+        rows = torch.fft.fftfreq(high, 1 / high, device=x.device)
+        columns = torch.fft.rfftfreq(wide, 1 / wide, device=x.device)
+        size = (rows[:, None].square() + columns.square()).sqrt()
+        kept = (size >= self.low) & (size < self.high)
+        return torch.fft.irfft2(torch.fft.rfft2(x) * kept, s=(high, wide)).to(x.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edges:
     """Edges after Canny (1986): 1 on them, 0 elsewhere; Ding et al.'s "edge Fashion-MNIST".
 

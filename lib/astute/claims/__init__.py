@@ -22,6 +22,10 @@ class Incomplete(LookupError):
     """A cell that the predicate needs has not been measured."""
 
 
+class Unplanned(Incomplete):
+    """A cell that no study of ours is to measure, so that no command would."""
+
+
 @dataclass(frozen=True)
 class Predicate:
     """What decides a claim: studies, the rows of their records, and a function of these.
@@ -148,6 +152,8 @@ def judge(name, scale="cpu", reading=""):
         rows = rows_of([one for s in predicate.studies for one in runs.load(s, scale)])
         holds, evidence = predicate.holds(means(rows))
         support = np.mean([predicate.holds(draw)[0] for draw in draws(rows)] or [holds])
+    except Unplanned as missing:
+        return Judgement(**about, verdict="not measured", evidence=missing.args[0])
     except Incomplete as missing:
         return Judgement(
             **about, verdict="not measured", evidence=f"{missing.args[0]} is missing: {remedy}"
@@ -215,4 +221,4 @@ def draws(rows, count=DRAWS, seed=0):
         yield drawn
 
 
-from . import closer, idio, reg, sens  # noqa: E402, F401 - they register their predicates
+from . import closer, idio, idio_corruptions, reg, sens  # noqa: E402, F401 - they register their predicates

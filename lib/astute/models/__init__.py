@@ -5,7 +5,7 @@ paper does it, is the module's first layer.
 """
 
 from .layers import Scalar, StandardiseChannels, StandardiseImage, evaluating
-from .plain import CNN1, CNN2, MLP, ConvNet, LeNet, ThreeConv
+from .plain import CNN1, CNN2, MLP, CifarAlexNet, ConvNet, LeNet, ThreeConv
 from .residual import Fixup, FixupBlock, PreactivationBlock, WideResNet
 from .vision import AlexNet, CifarResNet18, ResNet18, ResNet50, TinyWideResNet50, weights_file
 
@@ -14,6 +14,7 @@ __all__ = [
     "CNN2",
     "MLP",
     "AlexNet",
+    "CifarAlexNet",
     "CifarResNet18",
     "ConvNet",
     "Fixup",

@@ -193,6 +193,52 @@ class ThreeConv:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CifarAlexNet:
+    """AlexNet's plan for 3 x 32 x 32 images: convolutions, then three dense layers with dropout.
+
+    It stands in for AlexNet, the base of figure 2 of Wu et al. The second-to-last dense layer,
+    ``fc2``, is square, as AlexNet's 4096 x 4096 is.
+
+    Attributes
+    ----------
+    channels : (int, int, int)
+    hidden : int
+        Units of each of the two hidden dense layers.
+    dropout : float
+        Before each of them; 0.5 in AlexNet.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in CifarAlexNet()(seed=0).parameters())
+    850442
+    """
+
+    channels: tuple[int, int, int] = (32, 64, 64)
+    hidden: int = 512
+    dropout: float = 0.5
+    classes: int = 10
+
+    def __call__(self, seed):
+        def layers():
+            inside, sizes = 3, (5, 3, 3)
+            for i, (outside, size) in enumerate(zip(self.channels, sizes, strict=True), 1):
+                yield f"conv{i}", nn.Conv2d(inside, outside, size, padding=size // 2)
+                yield f"pool{i}", nn.MaxPool2d(2)
+                yield f"relu{i}", nn.ReLU()
+                inside = outside
+            yield "flatten", nn.Flatten()
+            inside *= 4 * 4
+            for i in (1, 2):
+                yield f"dropout{i}", nn.Dropout(self.dropout)
+                yield f"fc{i}", nn.Linear(inside, self.hidden)
+                yield f"relu{i + 3}", nn.ReLU()
+                inside = self.hidden
+            yield "fc3", nn.Linear(inside, self.classes)
+
+        return build(seed, layers)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MLP:
     """A dense ReLU network on flattened images.
 

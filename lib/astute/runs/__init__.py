@@ -235,9 +235,17 @@ def study(name):
 
 def studies():
     """All studies by id, in the order of the papers."""
-    from . import closer, idio, reg, sens  # they import this module's values
+    from . import (
+        closer,
+        idio,
+        idio_corruptions,
+        idio_parts,
+        reg,
+        sens,
+    )  # they import this module's values
 
-    return {s.id: s for paper in (sens, reg, idio, closer) for s in paper.STUDIES}
+    idios = (idio, idio_corruptions, idio_parts)
+    return {s.id: s for paper in (sens, reg, *idios, closer) for s in paper.STUDIES}
 
 
 def measure(name, scale, run, context):

@@ -161,8 +161,8 @@ figures.table(
 #
 # The same thirty digits; images, histogram and numbers are computed in the browser, nothing is
 # fetched. **Predict** before you move: which slider brings the classes nearer *and* gives the
-# attack more room? Which one changes the distance but, at first, hardly the volume? Can you find a
-# setting with the original's distance and another volume?
+# attack more room? Which one does the opposite in one direction? Can you find a setting with the
+# original's distance and another volume?
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 live.Page()

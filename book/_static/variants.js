@@ -316,7 +316,8 @@
       `${off.histogram.toExponential(0)} in a share of pixels.`;
     verdict.classList.toggle("astute-live-wrong", !off.agrees);
 
-    host.append(form, gallery, plot, table, said, verdict);
+    const key = made("p", { class: "astute-live-said" }, "Above as it is, below changed:");
+    host.append(form, key, gallery, plot, table, said, verdict);
     host.classList.add("astute-live-on");
     update();
   }

@@ -67,8 +67,8 @@ CHECKS = (
     *(Setting(size=size, kind=kind) for kind in ("column", "square") for size in (2, 3, 5, 8)),
     *(Setting(level=level) for level in LEVELS if level != 2),
     *(Setting(gamma=gamma) for gamma in (0.4, 0.6, 1.4, 2.5)),
-    *(Setting(factor=factor) for factor in (0.0, 0.35, 0.8)),
-    Setting(size=4, level=3, gamma=0.7, factor=0.9),
+    *(Setting(factor=factor) for factor in (0.0, 0.35, 0.75)),
+    Setting(size=4, level=3, gamma=0.7, factor=0.85),
     Setting(size=7, kind="square", level=1.5, gamma=1.6, factor=0.55),
     Setting(size=3, level=math.inf, factor=0.5),
 )

@@ -14,7 +14,7 @@ ORDER = (
     *("attacks", "certified", "objectives", "training"),
     *("robustness", "margins", "lipschitz", "separation", "interclass", "volume"),
     *("corruptions", "scores", "theory"),
-    *("records", "figures", "runs", "claims", "pages"),
+    *("records", "figures", "live", "runs", "claims", "pages"),
     "__main__",
 )
 WITHOUT_TORCH = {"values", "intervals", "progress", "papers", "records", "figures", "pages"}

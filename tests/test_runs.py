@@ -36,8 +36,9 @@ def folder(monkeypatch, tmp_path):
 
 def test_every_study_is_listed_under_its_own_id():
     assert all(study.id == name for name, study in STUDIES.items())
-    idios = (runs.idio, runs.idio_corruptions, runs.idio_parts)
-    listed = [s.id for p in (runs.sens, runs.reg, *idios, runs.closer) for s in p.STUDIES]
+    modules = (runs.sens, runs.sens_cifar, runs.reg, runs.idio)
+    modules += (runs.idio_corruptions, runs.idio_parts, runs.closer)
+    listed = [s.id for module in modules for s in module.STUDIES]
     assert listed == list(STUDIES)
     assert len(set(listed)) == len(listed)
 

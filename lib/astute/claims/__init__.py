@@ -221,4 +221,5 @@ def draws(rows, count=DRAWS, seed=0):
         yield drawn
 
 
-from . import closer, idio, idio_corruptions, reg, sens  # noqa: E402, F401 - they register their predicates
+# they register their predicates
+from . import closer, idio, idio_corruptions, reg, sens, sens_cifar  # noqa: E402, F401

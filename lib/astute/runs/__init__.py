@@ -235,17 +235,18 @@ def study(name):
 
 def studies():
     """All studies by id, in the order of the papers."""
-    from . import (
+    from . import (  # they import this module's values
         closer,
         idio,
         idio_corruptions,
         idio_parts,
         reg,
         sens,
-    )  # they import this module's values
+        sens_cifar,
+    )
 
-    idios = (idio, idio_corruptions, idio_parts)
-    return {s.id: s for paper in (sens, reg, *idios, closer) for s in paper.STUDIES}
+    modules = sens, sens_cifar, reg, idio, idio_corruptions, idio_parts, closer
+    return {s.id: s for module in modules for s in module.STUDIES}
 
 
 def measure(name, scale, run, context):

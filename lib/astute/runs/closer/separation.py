@@ -91,9 +91,9 @@ class ClosestPair:
 
 
 def pixels(result):
-    """The images of a `ClosestPair`, (2, C, H, W) floats in [0, 1]."""
+    """The images that a record holds, such as a `ClosestPair`'s: (N, C, H, W) floats in [0, 1]."""
     flat = [np.frombuffer(base64.b64decode(text), np.uint8) for text in result["pixels"]]
-    return np.stack(flat).reshape(2, *result["shape"]) / 255
+    return np.stack(flat).reshape(-1, *result["shape"]) / 255
 
 
 @dataclass(frozen=True, kw_only=True)

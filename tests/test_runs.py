@@ -36,7 +36,8 @@ def folder(monkeypatch, tmp_path):
 
 def test_every_study_is_listed_under_its_own_id():
     assert all(study.id == name for name, study in STUDIES.items())
-    listed = [s.id for p in (runs.sens, runs.reg, runs.idio, runs.closer) for s in p.STUDIES]
+    sens = runs.sens, runs.sens_mnist, runs.sens_examples
+    listed = [s.id for p in (*sens, runs.reg, runs.idio, runs.closer) for s in p.STUDIES]
     assert listed == list(STUDIES)
     assert len(set(listed)) == len(listed)
 

@@ -19,6 +19,8 @@ from .. import (
 )
 from . import Study, Training, sens, trained
 
+#: Where these studies are defined.
+SCALES = ("smoke", "cpu")
 #: Test images of an evaluation that no printed column needs more for.
 IMAGES = 2000
 #: Table 7's MNIST rows.
@@ -77,7 +79,7 @@ def _pgd(nets):
 
 def _table7(scale):
     """Table 2's networks, attacked in the whole ball: pixels may leave [0, 1]."""
-    if scale not in ("smoke", "cpu"):
+    if scale not in SCALES:
         return ()
     attack, size = _evaluation(scale)
     return tuple(
@@ -127,7 +129,7 @@ def _at(attack, eps):
 
 def _strongest(scale):
     """Every row of table 2's PGD networks under the worst of three kinds of attack."""
-    if scale not in ("smoke", "cpu"):
+    if scale not in SCALES:
         return ()
     attack, size = STRONGEST, 500
     if scale == "smoke":
@@ -252,9 +254,19 @@ class LossAlong:
         return {"eps": steps, "loss": along, **flat}
 
 
+def _checks(scale):
+    """`CHECKS` at the radius of a scale; the searches are too long for "smoke"."""
+    eps = _evaluation(scale)[0].eps
+    return {
+        name: _at(check, eps)
+        for name, check in CHECKS.items()
+        if scale != "smoke" or not isinstance(check, attacks.SquareSearch)
+    }
+
+
 def _masking(scale):
     """Each check by itself, on the networks of binarised and of original data."""
-    if scale not in ("smoke", "cpu"):
+    if scale not in SCALES:
         return ()
     nets, (attack, size) = _networks(scale), _evaluation(scale)
     size = min(size, 500)
@@ -262,9 +274,8 @@ def _masking(scale):
     for label in ("binarized", "original"):
         net = nets[label, "Adversarial"]
         runs += [
-            sens.Robustness(trained=net, attack=_at(check, attack.eps), test_size=size)
-            for check in CHECKS.values()
-            if scale == "cpu" or not isinstance(check, attacks.SquareSearch)
+            sens.Robustness(trained=net, attack=check, test_size=size)
+            for check in _checks(scale).values()
         ]
         runs += [
             Transfer(trained=net, source=source, attack=attack, test_size=size)
@@ -280,9 +291,62 @@ def _masking(scale):
     return tuple(runs)
 
 
+def _name(run):
+    """What a check is called on a page."""
+    if isinstance(run, sens.Robustness):
+        names = {a: name for scale in SCALES for name, a in _checks(scale).items()}
+        return names[run.attack]
+    which = "the same" if run.source.variant == run.trained.variant else "the other"
+    kind = "standard" if isinstance(run.source.objective, objectives.Natural) else "PGD"
+    return f"made on the {kind} network of {which} data"
+
+
+def checks(found):
+    """Runs of `sens/table2` and `sens/masking` as rows, one attack a row; on the same images."""
+    attacked = [
+        (run, record)
+        for run, record in found
+        if isinstance(run, Transfer)
+        or (isinstance(run, sens.Robustness) and run.attack not in _plain())
+    ]
+    boxed = {
+        run.trained: record
+        for run, record in found
+        if isinstance(run, sens.Robustness) and run.attack in _plain()
+    }
+    first, rows = {"attack": "table 2: PGD, 40 steps, the last"}, {}
+    for run, record in attacked:
+        label, name = run.trained.variant.label, _name(run)
+        rows.setdefault(name, {"attack": name})[label] = _proportion(record, "robust_accuracy")
+        before = boxed.get(run.trained)
+        first[label] = _proportion(before, "robust_accuracy", run.test_size)
+    return [first, *rows.values()]
+
+
+def _plain():
+    """The attacks of table 2, scale by scale."""
+    return [_evaluation(scale)[0] for scale in SCALES]
+
+
+def worst_of_three(found):
+    """Runs of `sens/table2` and `sens/table2-strongest` as rows, a variant a row."""
+    boxed = {
+        run.trained: record for run, record in found if not isinstance(run.attack, attacks.Ensemble)
+    }
+    return [
+        {
+            "variant": run.trained.variant.label,
+            "robust_acc": _proportion(boxed.get(run.trained), "robust_accuracy", run.test_size),
+            "strongest": _proportion(record, "robust_accuracy"),
+        }
+        for run, record in found
+        if isinstance(run.attack, attacks.Ensemble)
+    ]
+
+
 def _table1(scale):
     """PGD networks of scaled variants; the first target before the others."""
-    if scale not in ("smoke", "cpu"):
+    if scale not in SCALES:
         return ()
     base, (attack, size) = _networks(scale)["original", "Adversarial"], _evaluation(scale)
     return tuple(
@@ -501,7 +565,7 @@ def samples(found):
 
 def _figure3b(scale):
     """Fashion-MNIST and its edges (Canny, sigma 1), trained and tested as MNIST is."""
-    if scale not in ("smoke", "cpu"):
+    if scale not in SCALES:
         return ()
     nets, (attack, size) = _networks(scale), _evaluation(scale)
     return tuple(

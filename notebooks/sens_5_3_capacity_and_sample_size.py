@@ -88,7 +88,7 @@ def draw(ax, split, training, metric, source, style):
         pairs = sorted(
             (float(c.split("_w")[1]), v)
             for c, v in row.items()
-            if c.startswith(split) and v is not None
+            if c.startswith(f"{split}_w") and v is not None
         )
         if pairs:
             label = variant if style[0] == "o" else None

@@ -171,8 +171,9 @@ for key in COLUMNS:
 # all variants have exactly the same room, and two things follow. The order under smoothing stays,
 # so volume does not explain *it*: there the paper is right. But the lead of binarised over original
 # images, {glue:text}`box ahead in the box` points in the box, is {glue:text}`box ahead without it`
-# outside: for our networks most of it is room. "The perturbable volume hypothesis is rejected" is
-# too short.
+# outside: under this attack, part of it is room. (How much, a better attack would have to say: in
+# the box K-M is too weak on original images, {ref}`sens-3-masked`.) "The perturbable volume
+# hypothesis is rejected" is too short.
 #
 # ## Verdicts
 

@@ -296,6 +296,18 @@ def test_distance_and_robustness_are_correlated_within_a_data_set():
     assert not judged.distance_goes_with_robustness(rows)[0]
 
 
+def test_figure_5_gives_no_robustness_of_mnist_to_cifar():
+    bits = {"robust_accuracy": intervals.proportion([True]), "clean_accuracy": 1}
+    bits |= {"robustness_wrt_predictions": 1}
+    found = [(r, {"status": "ok", "result": bits}) for r in cpu("sens/table2")]
+    found += [(r, {"status": "ok", "result": {"distance": 1.0}}) for r in cpu("sens/fig5")]
+    rows = [row for row in sens.figure5(found) if row["variant"] == "original"]
+    assert {row["dataset"]: bool(row["robust_acc"]) for row in rows} == {
+        "MNIST": True,
+        "CIFAR10": False,
+    }
+
+
 def test_rows_of_the_planned_tables_have_the_papers_columns():
     found = [(run, None) for run in cpu("sens/table4")]
     keys = {(r["training"], r["metric"], r["variant"]) for r in papers.table("sens_table4")}

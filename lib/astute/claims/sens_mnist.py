@@ -115,11 +115,12 @@ def width_helps_pgd_training(rows):
     block = _block(rows, "pgd", "accuracy")
     narrowest, widest = _ends(rows)
     falls, rises = [], []
-    for row in block:
+    for name in (row["variant"] for row in block):
         for split in ("train", "test"):
-            values = [cell([row], name, variant=row["variant"]) for name in _widths(rows, split)]
+            values = [cell(block, c, variant=name) for c in _widths(rows, split)]
             falls += [a - b for a, b in pairwise(values)]
-        rises.append(cell([row], f"test_w{widest}") - cell([row], f"test_w{narrowest}"))
+        low, high = (cell(block, f"test_w{w}", variant=name) for w in (narrowest, widest))
+        rises.append(high - low)
     text = f"falls by at most {max(0, *falls):.2f}; test {min(rises):+.2f} to {max(rises):+.2f}"
     text += f" from width {narrowest} to {widest}"
     levels = rows[0].get("ends") == "measured" or max(rises) <= 0.5 + 1e-9
@@ -141,9 +142,13 @@ def width_widens_the_robust_gap(rows):
     """The gap of robust accuracy, training minus test, is no smaller at the greater width."""
     narrowest, widest = _ends(rows)
     grown = {}
-    for row in _block(rows, "pgd", "robust_accuracy"):
-        gaps = [cell([row], f"train_w{w}") - cell([row], f"test_w{w}") for w in (narrowest, widest)]
-        grown[row["variant"]] = gaps[1] - gaps[0]
+    block = _block(rows, "pgd", "robust_accuracy")
+    for name in (row["variant"] for row in block):
+        train, test = (
+            [cell(block, f"{split}_w{w}", variant=name) for w in (narrowest, widest)]
+            for split in ("train", "test")
+        )
+        grown[name] = (train[1] - test[1]) - (train[0] - test[0])
     least = min(grown, key=grown.get)
     text = f"from width {narrowest} to {widest} it grows by {grown[least]:.1f} ({least}) or more"
     return grown[least] >= -1e-9, text

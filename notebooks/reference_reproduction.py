@@ -41,8 +41,9 @@ def ours(table):
 
 
 def words(row):
-    """What names a row: its cells that are words."""
-    return {key: value for key, value in row.items() if isinstance(value, str)}
+    """What names a row: its cells that are words, and the level of smoothing in table 1."""
+    named = lambda key, value: isinstance(value, str) or key == "smooth_level"  # noqa: E731
+    return {key: value for key, value in row.items() if named(key, value)}
 
 
 # %% tags=["hide-input"]
@@ -54,7 +55,7 @@ def beside(table):
         mine = [m for m in measured if all(m.get(k) == v for k, v in words(row).items())]
         cells = []
         for key, value in row.items():
-            setting = isinstance(value, str) or key == "eps"
+            setting = isinstance(value, str) or key in ("eps", "smooth_level")
             got = mine[0].get(key) if mine and not setting else None
             met += isinstance(got, float)
             shown = "" if value is None else f"{value:.10g}" if isinstance(value, float) else value

@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from IPython.display import display
 
-from astute import figures, transforms
+from astute import claims, figures, transforms
 from astute.theory import CHECKS, sens
 
 figures.use()
@@ -281,6 +281,13 @@ figures.show(fig, alt="Two halves of the square, cut across and, after the map, 
 
 # %%
 box("sens/ex-1-map")
+
+# %% [markdown]
+# Both halves of the example as a claim, counted on random points that are really attacked, the
+# second under the map that keeps the law:
+
+# %% tags=["remove-input"]
+figures.judgements([claims.judge("sens/claim-40", scale)], scale)
 
 # %% [markdown]
 # ## What stays

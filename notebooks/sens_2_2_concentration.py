@@ -33,7 +33,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 
-from astute import figures, papers
+from astute import claims, figures, papers
 from astute.theory import CHECKS, sens
 
 figures.use()
@@ -169,6 +169,9 @@ for (name, share), key in zip(shares.items(), ("sens/p11", "sens/p12"), strict=T
 
 # %%
 box("sens/ex-2-cube", "sens/ex-2-ball")
+
+# %% tags=["remove-input"]
+figures.judgements([claims.judge("sens/claim-41", scale)], scale)
 
 # %% [markdown]
 # Why ten classes? Because a complement of mass $0.9$ grows to nearly everything, where one of mass

@@ -285,6 +285,11 @@ figures.table(
 )
 
 # %% [markdown]
+# All nine rows under the worst of three kinds of attack, one of which needs no gradient, and the
+# question whether the binarised row is robust or only hard to attack, have a page of their own:
+# {ref}`sens-3-masked`.
+
+# %% [markdown]
 # ## What we doubt
 #
 # - The networks of scale `cpu` are a quarter as wide and see 10,000 images for ten epochs, where

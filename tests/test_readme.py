@@ -16,6 +16,13 @@ PAGES = {
     "sens/claim-17": "sens_4_1_gamma",
     **{f"sens/claim-{k}": "sens_5_measured" for k in range(21, 29)},
     "sens/claim-42": "sens_3_saturation",
+    **{f"sens/claim-{k}": "sens_4_2_fashion_and_edges" for k in (18, 19, 20)},
+    **{
+        f"sens/claim-{k}": "sens_5_3_capacity_and_sample_size" for k in (*range(29, 33), 35, 36, 38)
+    },
+    "sens/claim-39": "sens_b_2_certified_training",
+    "sens/claim-40": "sens_2_1_bayes_and_robust_error",
+    "sens/claim-41": "sens_2_2_concentration",
     "reg/claim-29": "reg_c_proof_of_the_bound",
     **{f"closer/claim-{k:02d}": "closer_3_local_lipschitzness" for k in (*range(3, 8), 18, 20, 21)},
     **{f"closer/claim-{k:02d}": "closer_4_generalization" for k in (*range(8, 13), 19)},

@@ -247,6 +247,37 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Variants one after the other, such as binarised images of lower contrast.
+
+    Attributes
+    ----------
+    parts : tuple of variants
+
+    Examples
+    --------
+    >>> variant = Chain(parts=(Binarize(), Scale(factor=0.5)))
+    >>> variant.label, variant(torch.tensor([[[[0.2, 0.9]]]])).flatten().tolist()
+    ('binarized, scale 0.5', [0.25, 0.75])
+    """
+
+    parts: tuple
+
+    def __post_init__(self):
+        if not self.parts:
+            raise ValueError("a chain has at least one part; for none there is Original()")
+
+    @property
+    def label(self):
+        return ", ".join(part.label for part in self.parts)
+
+    def __call__(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edges:
     """Edges after Canny (1986): 1 on them, 0 elsewhere; Ding et al.'s "edge Fashion-MNIST".
 

@@ -8,6 +8,7 @@ an attack succeeded is not its to say: `fooled` asks the model about the images 
 """
 
 from .base import check_images, fooled, gradient, least_margin
+from .blind import Grey, SquareSearch
 from .carlini_wagner import CarliniWagner
 from .deepfool import DeepFool
 from .ensemble import Ensemble
@@ -21,7 +22,9 @@ __all__ = [
     "CarliniWagner",
     "DeepFool",
     "Ensemble",
+    "Grey",
     "LineSearchFGSM",
+    "SquareSearch",
     "check_images",
     "fooled",
     "gradient",

@@ -222,4 +222,4 @@ def draws(rows, count=DRAWS, seed=0):
 
 
 # they register their predicates
-from . import closer, idio, idio_corruptions, reg, sens, sens_cifar  # noqa: E402, F401
+from . import closer, idio, idio_corruptions, reg, sens, sens_cifar, sens_mnist  # noqa: E402, F401

@@ -243,9 +243,12 @@ def studies():
         reg,
         sens,
         sens_cifar,
+        sens_examples,
+        sens_mnist,
     )
 
-    modules = sens, sens_cifar, reg, idio, idio_corruptions, idio_parts, closer
+    modules = sens, sens_mnist, sens_cifar, sens_examples, reg
+    modules += idio, idio_corruptions, idio_parts, closer
     return {s.id: s for module in modules for s in module.STUDIES}
 
 

@@ -264,11 +264,14 @@ def inter_class(found):
 
 def figure5(found):
     """Inter-class distances beside the robust accuracies of `sens/table2`."""
+    trained = [one for one in found if isinstance(one[0], Robustness)]
     robust = {
-        r["variant"]: r for r in table2([one for one in found if isinstance(one[0], Robustness)])
+        ({"mnist": "MNIST", "cifar10": "CIFAR10"}.get(data, data), row["variant"]): row
+        for data in {run.trained.data for run, _ in trained}
+        for row in table2([one for one in trained if one[0].trained.data == data])
     }
     return [
-        row | {"robust_acc": robust.get(row["variant"], {}).get("robust_acc", [])}
+        row | {"robust_acc": robust.get((row["dataset"], row["variant"]), {}).get("robust_acc", [])}
         for row in inter_class(found)
         if row["kind"] != "square"
     ]

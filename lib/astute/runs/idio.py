@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .. import attacks, models, objectives, pruning, robustness, training, transforms
 from ..intervals import proportion
-from . import Study, Training, trained
+from . import Study, Training, idio_attacks, trained
 
 #: M1 in both readings, M2, M3, and the controls.
 METHODS = (
@@ -239,4 +239,5 @@ STUDIES = (
         runs=_fig1,
         minutes={"smoke": 0.1, "cpu": 1.5},
     ),
+    *idio_attacks.STUDIES,
 )

@@ -215,4 +215,4 @@ def draws(rows, count=DRAWS, seed=0):
         yield drawn
 
 
-from . import closer, idio, reg, sens  # noqa: E402, F401 - they register their predicates
+from . import closer, idio, idio_attacks, reg, sens  # noqa: E402, F401 - they register their predicates

@@ -15,6 +15,7 @@ from .. import (
     scores,
     training,
     transforms,
+    values,
 )
 from . import Study, Training, trained
 
@@ -198,6 +199,8 @@ class Masking:
         In which.
     test_size, strong_size : int
         Images for accuracies, clean and transferred; the first of them, for new attacks.
+    choose_size : int or None
+        The first so many of the images held out choose p; None for all.
     """
 
     trained: Training
@@ -210,11 +213,13 @@ class Masking:
     nearest_norms: tuple[str, ...]
     test_size: int
     strong_size: int
+    choose_size: int | None = values.added(None)
 
     def measure(self, context):
         model, _ = trained(self.trained, context)
         images, labels = self.trained.split("train", context)
         held = slice(len(images) - self.trained.recipe.held_out, None)
+        held_x, held_y = images[held][: self.choose_size], labels[held][: self.choose_size]
         active = pruning.activity(model, images, "fc1"), pruning.activities(model, images)
         x, y = self.trained.split("test", context, self.test_size)
         shown = {"near": self.nearest[0], "far": self.strong}
@@ -224,11 +229,11 @@ class Masking:
         versions = [about | self._version(model, model, x, y, shown)]
         about = {"method": control.label, "p": control.p, "drop": 0.0}
         versions.append(about | self._version(control(model), model, x, y, shown))
-        start = _right(model, images[held], labels[held]).double().mean().item()
+        start = _right(model, held_x, held_y).double().mean().item()
         for family in self.families:
             every = isinstance(family, pruning.EveryLayer)
             curve = [
-                (p, changed, _right(changed, images[held], labels[held]).double().mean().item())
+                (p, changed, _right(changed, held_x, held_y).double().mean().item())
                 for p in self.ps
                 if (changed := replace(family, p=p)(model, active[every]))
             ]
@@ -398,6 +403,7 @@ def _masking(scale):
             nearest_norms=("linf", "linf", "l2"),
             test_size=100 if smoke else 1000,
             strong_size=20 if smoke else 150,
+            choose_size=1000 if setting is against else None,
         )
         for setting, eps in nets
     )

@@ -13,6 +13,8 @@ PAGES = {
     "idio": "idio_4_perturbing_weights",
     "closer": "closer_2_separation",
     **{f"sens/claim-{k}": "sens_5_measured" for k in range(21, 29)},
+    **{f"idio/claim-0{k}": "idio_4_1_attacks_on_the_original_model" for k in range(1, 6)},
+    **{f"idio/claim-{k:02d}": "idio_4_2_new_attacks" for k in range(6, 12)},
     "reg/claim-29": "reg_c_proof_of_the_bound",
     **{f"closer/claim-{k:02d}": "closer_3_local_lipschitzness" for k in (*range(3, 8), 18, 20, 21)},
     **{f"closer/claim-{k:02d}": "closer_4_generalization" for k in (*range(8, 13), 19)},

@@ -121,9 +121,8 @@ names = list(dict.fromkeys(where(r)[1] for r, _ in found))
 rows = []
 for (data, attack), (run, result) in results.items():
     e = intervals.numbers(result["linf"])[intervals.outcomes(result["fooled"])]
-    rate = intervals.proportion(
-        intervals.outcomes(result["fooled"])[intervals.outcomes(result["right"])]
-    )
+    bits = (intervals.outcomes(result[k]) for k in ("right", "fooled"))
+    rate = intervals.proportion([b for a, b in zip(*bits, strict=True) if a])
     middle = f"{np.median(e):.3f}" if len(e) else ""
     test = 100 * result["test_accuracy"]["value"]
     network = type(run.trained.model).__name__

@@ -101,6 +101,7 @@ def summary(cell):
     return [rate, *score, f"{now['median_distance']:.3g}", f"{area:.3g}"]
 
 
+# %% tags=["remove-input", "nbval-ignore-output"]
 paper = {d: f"{r['score_p0']:g}" for (d, _), r in printed.items()}
 base = [c for c in done if c["method"] == "trained"]
 rows = [[c["data"], c["attack"], paper.get(c["data"], ""), *summary(c)] for c in base]
@@ -148,6 +149,7 @@ def line(data, method, score="paper"):
     return row
 
 
+# %% tags=["remove-input", "nbval-ignore-output"]
 figures.table(
     [line(d, m) for d in SETS for m in (*idio_rows.METHODS.values(), "noise like M2")],
     ["data", "method", *(f"p = {p}" for p in range(1, 6))],
@@ -182,6 +184,7 @@ def signs(chosen, score):
     return [str(n) for n in (len(made), up, len(made) - up - down, down, *sure)]
 
 
+# %% tags=["remove-input", "nbval-ignore-output"]
 rows, METHODS = [], tuple(idio_rows.METHODS)
 for attack in ATTACKS:
     for name, chosen in (("M1, M2, M3", METHODS), ("noise", ("noise like M2",))):

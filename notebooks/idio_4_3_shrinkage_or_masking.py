@@ -123,6 +123,7 @@ def lines(result):
     return rows or [["not measured yet"] + [""] * 11]
 
 
+# %% tags=["remove-input", "nbval-ignore-output"]
 heads = ["version", "may cost", "p", "norm", "clean", "old, near", "old, strong", "weak", "strong"]
 run, result = results[0]
 words = f"{title(run)} training, radius {run.strong.eps:g}, scale {scale}; norm: Frobenius, of all"
@@ -204,6 +205,7 @@ def told(result):
     return *verdict(result), max(made), max(noise, default=float("nan"))
 
 
+# %% tags=["remove-cell", "nbval-ignore-output"]
 names = ("error", "made", "up", "down", "best", "far", "old", "noise")
 for key in ("natural", "adversarial"):
     (result,) = [res for r, res in results if title(r) == key] or [None]

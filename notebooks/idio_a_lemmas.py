@@ -403,7 +403,7 @@ for name in (
 #   sentence that the methods rest on, that shrinking leads towards $\Theta_{[X_G]}$, needs the
 #   direction that fails.
 # - **That linear models decide.** A lemma for all models is refuted by one. What deep networks do
-#   on average is for runs to tell; {ref}`idio-4` found no gain beyond that of noise.
+#   on average is for runs to tell; {ref}`idio-4-3` found no gain that a strong new attack leaves.
 # - **Our recomputed coordinates.** Within a category corruptions are not alike. For the sign of the
 #   change from ResNet18 to ResNet(M1P25) to be as printed, though, some corruption would have to
 #   move by a quarter of all images while its category hardly moves.

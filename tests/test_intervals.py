@@ -76,3 +76,11 @@ def test_a_mean_keeps_what_each_image_contributed():
 def test_a_mean_of_no_numbers_is_refused(values):
     with pytest.raises(ValueError, match="two or more finite numbers"):
         intervals.mean(values)
+
+
+def test_the_bootstrap_agrees_with_the_normal_interval_of_many_images():
+    values = np.random.default_rng(0).normal(1.0, 2.0, 2000)
+    low, high = intervals.bootstrap(values)
+    normal = intervals.mean(values)
+    assert (low, high) == pytest.approx((normal["low"], normal["high"]), abs=0.01)
+    assert intervals.bootstrap(values) == (low, high)

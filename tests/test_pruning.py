@@ -245,6 +245,76 @@ def test_a_split_network_is_the_network_and_keeps_its_mode():
     assert upper.fc1 is model.fc1
 
 
+# --- what is compared with the methods
+
+
+def test_magnitude_removes_the_smallest_and_no_removal_of_as_many_changes_less(net):
+    model, _, _ = net
+    weight, new = model.fc1.weight.detach(), pruning.Magnitude(p=30)(model).fc1.weight.detach()
+    gone = new == 0
+    assert gone.sum() == 96  # 30 % of 320
+    assert weight[gone].abs().max() <= weight[~gone].abs().min()
+    assert torch.equal(new[~gone], weight[~gone])
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        other = torch.randperm(320, generator=generator)[:96]
+        assert weight.flatten()[other].norm() >= weight[gone].norm()
+
+
+def test_scaling_multiplies_every_norm_and_a_temperature_changes_no_prediction(net):
+    model, x, _ = net
+    before = pruning.matrix_norms(model.fc1.weight)
+    after = pruning.matrix_norms(pruning.Scaled(p=75)(model).fc1.weight)
+    assert after == pytest.approx({k: v / 4 for k, v in before.items()})
+    torch.testing.assert_close(pruning.Scaled(p=75, layer="fc2")(model)(x), model(x) / 4)
+    larger = pruning.Scaled(p=75, layer="fc2", inverse=True)
+    torch.testing.assert_close(larger(model)(x), 4 * model(x))
+
+
+def small_conv():
+    """Two convolutions and two dense layers, and images for it."""
+    model = models.ThreeConv(channels=(3, 4, 5), hidden=7, standardise=False)(seed=0).eval()
+    return model, torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_activity_of_a_channel_is_its_share_of_images_and_places():
+    model, x = small_conv()
+    active = pruning.activities(model, x, batch_size=4)
+    assert list(active) == ["conv1", "conv2", "conv3", "fc1"]
+    by_hand = [(model.conv1(x)[:, c] > 0).double().mean().item() for c in range(3)]
+    assert active["conv1"].tolist() == pytest.approx(by_hand)
+    torch.testing.assert_close(active["fc1"], pruning.activity(model, x, "fc1"))
+    with pytest.raises(ValueError, match="evaluation mode"):
+        pruning.activities(model.train(), x)
+
+
+def test_every_layer_is_changed_as_the_method_says_but_for_the_uppermost():
+    model, x = small_conv()
+    active, before = pruning.activities(model, x), copy.deepcopy(model.state_dict())
+    lengths = {}
+    for method in ("M1", "M2", "M3", "magnitude", "noise"):
+        new = pruning.EveryLayer(p=50, method=method)(model, active)
+        assert torch.equal(new.fc2.weight, model.fc2.weight)
+        for name in active:
+            w, old = getattr(new, name).weight.flatten(1), before[f"{name}.weight"].flatten(1)
+            lengths.setdefault(method, []).append((w - old).norm().item())
+            gone = pruning.removed_units(active[name], 50)
+            if method in ("M1", "M3"):
+                assert not w[gone].any()
+                assert not getattr(new, name).bias[gone].any()
+            if method in ("M2", "M3"):
+                r = min(old.shape)
+                assert torch.linalg.matrix_rank(w) <= r - r // 2
+            if method == "magnitude":
+                assert (w == 0).sum() == w.numel() // 2
+    assert lengths["noise"] == pytest.approx(lengths["M2"], rel=1e-4)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    with pytest.raises(ValueError, match="\"noise\"; got 'Noise'"):
+        pruning.EveryLayer(p=5, method="Noise")
+    with pytest.raises(ValueError, match="up to but not 100; got 100"):
+        pruning.Scaled(p=100)
+
+
 # --- the line search of FGSM
 
 

@@ -64,3 +64,29 @@ def test_what_has_no_score_is_refused(model):
         scores.outcomes(model, x, y, x + 9)
     with pytest.raises(ValueError, match="evaluation mode"):
         scores.outcomes(model.train(), x, y, x)
+
+
+def test_the_kept_distance_is_the_area_under_the_robust_accuracy_curve():
+    generator = torch.Generator().manual_seed(0)
+    distance = 3 * torch.rand(50, generator=generator).double()
+    right = torch.rand(50, generator=generator) < 0.9
+    fooled = right & (torch.rand(50, generator=generator) < 0.7)
+    found = scores.Outcomes(distance, right, fooled, 28.0)
+    stays = torch.where(fooled, distance, torch.inf).where(right, 0)
+    grid = (torch.arange(20_000) + 0.5) * 2 / 20_000
+    area = sum((stays > d).double().mean() for d in grid) * 2 / 20_000
+    assert scores.kept_distance(found, 2.0).mean().item() == pytest.approx(area.item(), abs=1e-3)
+    with pytest.raises(ValueError, match="positive distance"):
+        scores.kept_distance(found, 0.0)
+
+
+def test_a_failed_attack_lowers_the_papers_score_and_raises_the_area():
+    distance, right = torch.tensor([1.0, 1.0]).double(), torch.tensor([True, True])
+    weak, strong = (
+        scores.Outcomes(distance, right, torch.tensor(fooled), 28.0)
+        for fooled in ([True, True], [True, False])
+    )
+    papers = [scores.distance_scores(found)["score"] for found in (weak, strong)]
+    area = [scores.kept_distance(found, 4.2).mean() for found in (weak, strong)]
+    assert papers[1] < papers[0]
+    assert area[1] > area[0]

@@ -1,4 +1,4 @@
-"""Weights of a trained network removed or changed: M1, M2 and M3 of Wu et al., and a control.
+"""Weights of a trained network removed or changed: M1, M2 and M3 of Wu et al., and controls.
 
 A layer's weight W has shape (units out, units in), as in ``torch.nn.Linear``: the transpose of the
 paper's θ. Its columns, the outputs, are our rows; its ``||θ||_inf`` is our ``induced_l1``.
@@ -80,6 +80,52 @@ def activity(model, x, layer, batch_size=500):
     finally:
         hook.remove()
     return torch.stack(counts).sum(0) / len(x)
+
+
+def activities(model, x, batch_size=500):
+    """How often each unit of every layer with weights is active: what `EveryLayer` needs.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In evaluation mode.
+    x : Tensor, shape (N, C, H, W)
+
+    Returns
+    -------
+    dict of Tensor, shape (units,)
+        For every layer but the uppermost, by name: the fraction of the N images (in a convolution:
+        and of the places) at which the unit's output is positive.
+
+    Raises
+    ------
+    ValueError
+        If the model is in training mode.
+    """
+    if model.training:
+        raise ValueError("activity needs the model in evaluation mode; call model.eval() first")
+    counts, hooks = {}, []
+    for name, layer in _hidden(model).items():
+
+        def count(module, inputs, output, name=name):
+            active = (output > 0).flatten(2).double().mean(2) if output.dim() > 2 else output > 0
+            counts.setdefault(name, []).append(active.sum(0, dtype=torch.float64))
+
+        hooks.append(layer.register_forward_hook(count))
+    try:
+        with torch.no_grad():
+            for part in x.split(batch_size):
+                model(part)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: torch.stack(parts).sum(0) / len(x) for name, parts in counts.items()}
+
+
+def _hidden(model):
+    """Dense and convolutional layers by name, without the uppermost: its outputs are classes."""
+    kinds = (nn.Linear, nn.Conv2d)
+    return dict([(n, m) for n, m in model.named_modules() if isinstance(m, kinds)][:-1])
 
 
 def _gram(weight):
@@ -342,6 +388,140 @@ class Noise:
             weight += (noise * (length / noise.norm())).to(weight)
 
         return _changed(model, self.layer, change)
+
+
+def _least(weight, p):
+    """(out, in) without its floor(p n / 100) entries of least size; of equal ones the first."""
+    new = weight.detach().clone().flatten()
+    new[new.abs().argsort(stable=True)[: _share(p, len(new))]] = 0
+    return new.view(weight.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Magnitude:
+    """The p per cent of a layer's weights that are smallest set to zero (Han et al. 2015).
+
+    Not in the paper: the usual way to remove weights. Of all ways to remove so many entries the
+    one that changes W least, in the Frobenius norm.
+
+    Attributes
+    ----------
+    p : float
+        Per cent, 0..100.
+    layer : str
+    """
+
+    p: float
+    layer: str = "fc1"
+
+    label = "magnitude"
+
+    def __post_init__(self):
+        _check(self.p)
+
+    def __call__(self, model, active=None):
+        """``active`` is not used: taken so that all methods are called alike."""
+        return _changed(model, self.layer, lambda w, bias: w.copy_(_least(w, self.p)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled:
+    """A dense layer's weight and bias times 1 - p/100: every norm falls by p per cent.
+
+    Not in the paper: shrinkage and nothing else. On the uppermost layer it divides the logits by a
+    temperature: no prediction changes, so that no adversarial becomes one or ceases to be one.
+
+    Attributes
+    ----------
+    p : float
+        Per cent, 0 up to, not including, 100.
+    layer : str
+    inverse : bool
+        Divide by 1 - p/100 instead: the norms grow. p = 99.9 on the uppermost layer makes the
+        logits a thousand times larger, which drives the cross-entropy's gradients to zero.
+    """
+
+    p: float
+    layer: str = "fc1"
+    inverse: bool = False
+
+    def __post_init__(self):
+        if not 0 <= self.p < 100:
+            raise ValueError(f"p is in per cent, 0 up to but not 100; got {self.p:g}")
+
+    @property
+    def label(self):
+        return f"{'enlarged' if self.inverse else 'scaled'} {self.layer}"
+
+    def __call__(self, model, active=None):
+        """``active`` is not used: taken so that all methods are called alike."""
+        factor = 1 - self.p / 100
+        factor = 1 / factor if self.inverse else factor
+
+        def change(weight, bias):
+            weight *= factor
+            if bias is not None:
+                bias *= factor
+
+        return _changed(model, self.layer, change)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EveryLayer:
+    """One method in every layer but the uppermost, convolutions included.
+
+    Not in the paper, which changes one dense layer. A convolution's W is its kernel as a matrix
+    (C_out, C_in kH kW); its units are its output channels.
+
+    Attributes
+    ----------
+    p : float
+        Per cent, the same in every layer.
+    method : {"M1", "M2", "M3", "magnitude", "noise"}
+        M1 by quantile; noise as long as M2's change of each layer.
+    seed : int
+        Of the noise.
+    """
+
+    p: float
+    method: str = "M2"
+    seed: int = 0
+
+    def __post_init__(self):
+        _check(self.p)
+        if self.method not in ("M1", "M2", "M3", "magnitude", "noise"):
+            raise ValueError(
+                f'method is "M1", "M2", "M3", "magnitude" or "noise"; got {self.method!r}'
+            )
+
+    @property
+    def label(self):
+        return f"{self.method}, all layers"
+
+    def __call__(self, model, active):
+        """``active``: from `activities`, on the unmodified model; M1 and M3 need it."""
+        new = copy.deepcopy(model)
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.no_grad():
+            for name, layer in _hidden(new).items():
+                w = layer.weight.detach().reshape(len(layer.weight), -1)
+                if self.method in ("M2", "M3", "noise"):
+                    low = _low_rank(w, self.p)
+                if self.method == "noise":
+                    noise = torch.randn(w.shape, generator=generator, dtype=torch.float64)
+                    length = (w - low).double().norm().item()
+                    w = w + (noise * (length / noise.norm())).to(w)
+                elif self.method == "magnitude":
+                    w = _least(w, self.p)
+                else:
+                    w = w.clone() if self.method == "M1" else low
+                if self.method in ("M1", "M3"):
+                    removed = removed_units(active[name], self.p)
+                    w[removed] = 0
+                    if layer.bias is not None:
+                        layer.bias[removed] = 0
+                layer.weight.copy_(w.view(layer.weight.shape))
+        return new
 
 
 def split(model, layer):

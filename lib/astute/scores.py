@@ -11,6 +11,9 @@ import torch
 
 from . import attacks, intervals, norms, robustness
 
+#: Where the curve of robust accuracy is cut, as a fraction of the largest distance.
+CAP = 0.15
+
 
 class Outcomes(NamedTuple):
     """What an attack did to every image, shapes (N,)."""
@@ -96,3 +99,34 @@ def distance_scores(found):
         "success_rate": intervals.proportion(succeeded) if len(succeeded) else None,
         "median_distance": distance.quantile(0.5).item(),
     }
+
+
+def kept_distance(found, reach):
+    """How far each image stays right: its part of the area under the robust-accuracy curve.
+
+    The share of images that an attack needs more than d for, as a function of d from 0 to
+    ``reach``, encloses an area that is the mean of these numbers. Unlike the score of Wu et al. it
+    rises whenever an attack needs more, and most when it fails.
+
+    Parameters
+    ----------
+    found : Outcomes
+    reach : float
+        Greatest distance looked at, l2, pixel units.
+
+    Returns
+    -------
+    Tensor, shape (N,), float64
+        0 where the image is wrong as it is, the adversarial's distance up to ``reach``, and
+        ``reach`` where the attack failed.
+
+    Examples
+    --------
+    >>> right, fooled = torch.tensor([True, True, False]), torch.tensor([True, False, False])
+    >>> kept_distance(Outcomes(torch.tensor([2.0, 0.5, 1.0]), right, fooled, 28.0), 4.0).tolist()
+    [2.0, 4.0, 0.0]
+    """
+    if not reach > 0:
+        raise ValueError(f"reach is a positive distance in pixel units; got {reach:g}")
+    far = torch.where(found.fooled, found.distance.double(), torch.inf).clamp(max=reach)
+    return torch.where(found.right, far, 0)

@@ -222,4 +222,13 @@ def draws(rows, count=DRAWS, seed=0):
 
 
 # they register their predicates
-from . import closer, idio, idio_corruptions, reg, sens, sens_cifar, sens_mnist  # noqa: E402, F401
+from . import (  # noqa: E402, F401
+    closer,
+    idio,
+    idio_attacks,
+    idio_corruptions,
+    reg,
+    sens,
+    sens_cifar,
+    sens_mnist,
+)

@@ -3,16 +3,6 @@
 from ..runs import idio
 from . import Incomplete, cell, claim
 
-#: The paper's methods, M1 in the reading that its results need; what we measured them on.
-METHODS = ("M1 quantile", "M2", "M3")
-CONTROLS = ("noise like M1", "noise like M2")
-SETTING = "MNIST, FGSM only"
-
-
-def fig1(name):
-    """A claim on figure 1: accuracy against the share p of weights removed."""
-    return claim(f"idio/claim-{name}", "idio/fig1", idio.fig1)
-
 
 def numbers(name):
     """A claim on figure 1 that no image decides: rows without outcomes, so nothing is resampled."""
@@ -31,40 +21,6 @@ def _curve(rows, method, name):
     if not curve or None in curve.values():
         raise Incomplete(f"{name} of {method}")
     return curve
-
-
-@fig1("01")
-def accuracy_buys_robustness(rows):
-    """For each of M1, M2, M3 some p lowers clean accuracy and raises that on the adversarials."""
-    gains = []
-    for method in METHODS:
-        clean, adv = _curve(rows, method, "clean"), _curve(rows, method, "adv")
-        gains.append(max((adv[p] - adv[0] for p in adv if clean[p] < clean[0]), default=0))
-    text = ", ".join(f"{m} {gain:+.0f}" for m, gain in zip(METHODS, gains, strict=True))
-    return min(gains) > 0, f"{SETTING}; greatest gains: {text}"
-
-
-@fig1("02")
-def too_much_is_dysfunctional(rows):
-    """For each method, p = 99 halves clean accuracy, and the adversarials' is past its peak."""
-    holds, parts = True, []
-    for method in METHODS:
-        clean, adv = _curve(rows, method, "clean"), _curve(rows, method, "adv")
-        holds &= clean[99] < clean[0] / 2 and adv[99] < max(adv.values())
-        parts.append(f"{method} clean {clean[99]:.0f}, adversarial {adv[99]:.0f}")
-    return holds, f"{SETTING}; at p = 99: {', '.join(parts)}"
-
-
-@fig1("03")
-def a_little_accuracy_buys_a_lot(rows):
-    """With at most 2 points of clean accuracy some method gains at least 20 on the adversarials."""
-    best = {}
-    for method in (*METHODS, *CONTROLS):
-        clean, adv = _curve(rows, method, "clean"), _curve(rows, method, "adv")
-        best[method] = max(adv[p] - adv[0] for p in adv if clean[0] - clean[p] <= 2)
-    text = ", ".join(f"{m} {gain:+.0f}" for m, gain in best.items())
-    holds = max(best[method] for method in METHODS) >= 20
-    return holds, f"{SETTING}; gains for 2 points: {text} (noise: our control)"
 
 
 @numbers("17")

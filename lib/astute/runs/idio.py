@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .. import attacks, models, objectives, pruning, robustness, training, transforms
 from ..intervals import proportion
-from . import Study, Training, trained
+from . import Study, Training, idio_attacks, trained
 
 #: M1 in both readings, M2, M3, and the controls.
 METHODS = (
@@ -202,7 +202,7 @@ def _fig1(scale):
 
 
 def fig1(found):
-    """Runs and records of `idio/fig1`, one row for each method and p.
+    """Runs and records of `idio/fig1`, MNIST and FGSM at length: a row for each method and p.
 
     Returns
     -------
@@ -214,6 +214,8 @@ def fig1(found):
     """
     rows = {}
     for run, record in found:
+        if not isinstance(run, Perturbed):
+            continue
         for p in run.ps:
             key = run.method.label, p
             rows.setdefault(key, {"method": key[0], "p": p, "clean": [], "adv": []})
@@ -235,8 +237,9 @@ def fig1(found):
 STUDIES = (
     Study(
         id="idio/fig1",
-        title="Weights removed after training: clean and transferred FGSM accuracy",
-        runs=_fig1,
+        title="Weights removed after training: clean accuracy and that on old adversarials",
+        runs=lambda scale: _fig1(scale) + idio_attacks.figure1(scale),
         minutes={"smoke": 0.1, "cpu": 1.5},
     ),
+    *idio_attacks.STUDIES,
 )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from astute import attacks, robustness
+from astute import attacks, losses, robustness
 from astute.attacks import Ensemble, Grey, SquareSearch
 
 
@@ -69,3 +69,12 @@ def test_both_can_be_members_of_an_ensemble(generator):
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="queries is at least 1 and share a fraction"):
         SquareSearch(eps=0.1, **wrong)
+
+
+def test_no_image_comes_back_with_a_greater_margin_than_it_went_in_with(generator):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 3)).eval()
+    x = torch.rand(20, 1, 6, 6, generator=generator)
+    y = model(x).argmax(1)
+    found = SquareSearch(eps=0.01, queries=1)(model, x, y, generator)
+    assert (losses.margin(model(found), y) <= losses.margin(model(x), y)).all()
+    assert (found == x).flatten(1).all(1).any()  # stripes make some images easier: left out

@@ -56,7 +56,8 @@ class SquareSearch:
     @torch.no_grad()
     def __call__(self, model, x, y, generator=None):
         logits, rows = right(model, x, y)
-        found, least = x.clone(), losses.margin(logits, y)
+        found, best = x.clone(), losses.margin(logits, y)
+        least = torch.full_like(best, math.inf)  # the search starts from the stripes, whatever
         n, channels, high, wide = x.shape
         chance = {"generator": generator, "device": x.device}
         signs = torch.randint(0, 2, (n, channels, 1, wide), **chance)
@@ -81,10 +82,10 @@ class SquareSearch:
             images = (x[rows] + tried).clamp(0, 1)
             logits = model(images)
             m = losses.margin(logits, y[rows])
-            kept = m < least[rows] if query else torch.ones_like(m, dtype=torch.bool)
+            kept, better = m < least[rows], m < best[rows]
             delta = torch.where(kept[:, None, None, None], tried, delta)
-            least[rows] = torch.where(kept, m, least[rows])
-            found[rows[kept]] = images[kept]
+            least[rows], best[rows] = m.minimum(least[rows]), m.minimum(best[rows])
+            found[rows[better]] = images[better]
             left = ~beaten(logits, y[rows])
             rows, delta = rows[left], delta[left]
         return found

@@ -192,7 +192,7 @@ figures.table(
     [line(row) for row in rows],
     ["method", "", *ACCURACIES.values(), *LIPSCHITZ.values()],
     f"CNN2 on MNIST, ε = 0.1: paper → **ours**, scale {scale}; per cent, and ratios. "
-    "Several seeds: mean ± range",
+    + figures.PLUS_MINUS,
 )
 
 # %% [markdown]
@@ -239,7 +239,8 @@ wide = {key(r): r for r in papers.table("closer_lipschitz") if r["dataset"] == "
 figures.table(
     [line(row, wide) for row in cifar] or [["none at this scale", *[""] * 6]],
     ["method", "", *ACCURACIES.values(), *LIPSCHITZ.values()],
-    f"CIFAR-10, ε = 0.031: paper (WRN-40-10) → **ours** (three convolutions), scale {scale}",
+    f"CIFAR-10, ε = 0.031: paper (WRN-40-10) → **ours** (three convolutions), scale {scale}. "
+    + figures.PLUS_MINUS,
 )
 
 # %% [markdown]

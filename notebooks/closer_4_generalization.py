@@ -106,7 +106,7 @@ def line(row, paper=paper):
 figures.table(
     [line(row) for row in rows],
     ["method", "", *COLUMNS.values()],
-    f"CNN2 on MNIST, per cent: paper → **ours**, scale {scale}. Several seeds: mean ± range",
+    f"CNN2 on MNIST, per cent: paper → **ours**, scale {scale}. {figures.PLUS_MINUS}",
 )
 
 # %% [markdown]
@@ -139,7 +139,8 @@ wide = {key(r): r for r in papers.table("closer_generalization") if r["dataset"]
 figures.table(
     [line(row, wide) for row in cifar] or [["none at this scale", *[""] * 6]],
     ["method", "", *COLUMNS.values()],
-    f"CIFAR-10, per cent: paper (WRN-40-10) → **ours** (three convolutions), scale {scale}",
+    f"CIFAR-10, per cent: paper (WRN-40-10) → **ours** (three convolutions), scale {scale}. "
+    + figures.PLUS_MINUS,
 )
 
 # %% [markdown]

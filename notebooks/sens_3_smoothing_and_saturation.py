@@ -209,7 +209,7 @@ figures.table(
     [[row["variant"], *(beside(row, key) for key in COLUMNS)] for row in rows],
     ["variant", *COLUMNS.values()],
     f"Table 2, per cent: paper → **ours**, scale {scale}; {seeds[0]} to {seeds[-1]} seeds a cell, "
-    "mean ± range",
+    + figures.PLUS_MINUS,
 )
 
 # %% tags=["remove-input", "nbval-ignore-output"]

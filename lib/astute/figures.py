@@ -132,8 +132,15 @@ def interval(measured, *, scale=100, digits=1):
     return f"{value} [{low}, {high}]"
 
 
+#: What a caption says of the cells that `beside` makes.
+PLUS_MINUS = "± half the 95 % interval over images; of several seeds, their range"
+
+
 def beside(printed, measured, *, digits=1):
-    """One cell of a comparison: the paper's number, ours, and the range over seeds.
+    """One cell of a comparison: the paper's number, ours, and how exact ours is.
+
+    Behind ± stands half the 95 % interval over images, or the range over seeds if there are
+    several: see `PLUS_MINUS`.
 
     Parameters
     ----------
@@ -146,15 +153,20 @@ def beside(printed, measured, *, digits=1):
     --------
     >>> beside(95.1, [71.5, 70.5]), beside(None, [3.0]), beside(95.1, [])
     ('95.1 → **71.0** ± 1.0', '**3.0**', '95.1 → not measured yet')
+    >>> beside(95.1, [{"value": 0.7, "low": 0.67, "high": 0.73, "n": 1000, "outcomes": ""}])
+    '95.1 → **70.0** ± 3.0'
     """
-    values = [
-        m["value"] * (100 if "outcomes" in m else 1) if isinstance(m, dict) else m
-        for m in measured or ()
-    ]
+    values, halves = [], []
+    for m in measured or ():
+        unit = 100 if isinstance(m, dict) and "outcomes" in m else 1
+        values.append(unit * m["value"] if isinstance(m, dict) else m)
+        halves += [unit * (m["high"] - m["low"]) / 2] if isinstance(m, dict) else []
     ours = "not measured yet"
     if values:
-        spread = f" ± {max(values) - min(values):.{digits}f}" if len(values) > 1 else ""
-        ours = f"**{sum(values) / len(values):.{digits}f}**{spread}"
+        ours = f"**{sum(values) / len(values):.{digits}f}**"
+        if len(values) > 1:
+            halves = [max(values) - min(values)]
+        ours += f" ± {halves[0]:.{digits}f}" if halves else ""
     return ours if printed is None else f"{printed:.{digits}f} → {ours}"
 
 

@@ -319,8 +319,8 @@ figures.glue("idioc fewer", f"{sum(change[1] < 0 for change in gain.values())}")
 # %% [markdown]
 # Of the four versions {glue:text}`idioc higher` have a higher score than the network they were made
 # of, and {glue:text}`idioc fewer` get fewer corrupted images right. The most that any can have
-# gained under corruption, by the upper ends of the brackets, is {glue:text}`idioc most`. A score can
-# rise while both counts fall; guessing is only the simplest way.
+# gained under corruption, by the upper ends of the brackets, is {glue:text}`idioc most`. A score
+# can rise while both counts fall; guessing is only the simplest way.
 #
 # By severity, the mean over each group of corruptions:
 

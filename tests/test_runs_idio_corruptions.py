@@ -90,9 +90,11 @@ def test_guessing_on_a_share_of_the_images_raises_the_score_by_that_share():
     assert abs(places["AlexNet(M1P30)"]["accuracy"] - (62.5 / 80 - 1)) < 1e-9
 
 
-def test_without_a_base_that_loses_something_there_are_no_places():
+def test_without_a_base_there_are_no_places_and_if_it_loses_nothing_no_score():
     rows = rows_of({"AlexNet": (50.0, lambda i: 50.0), "ResNet18": (60.0, lambda i: 40.0)})
-    assert idio_corruptions.points(rows) == {}
+    place = idio_corruptions.points(rows)["ResNet18"]
+    assert place["accuracy"] == pytest.approx(0.2)
+    assert np.isnan([place["robustness"], place["pooled"]]).all()
     assert idio_corruptions.points(rows[1:]) == {}
     rows = rows_of({"AlexNet": (50.0, lambda i: 40.0), "ResNet18": (60.0, lambda i: None)})
     assert list(idio_corruptions.points(rows)) == ["AlexNet"]

@@ -106,12 +106,13 @@ def ranges(rows):
     Returns
     -------
     dict
-        Model -> ``accuracy``, ``robustness`` and ``pooled``, each (low, high).
+        Model -> ``accuracy``, ``robustness`` and ``pooled``, each (low, high); draws in which a
+        score is undefined are left out.
     """
-    drawn = [places for draw in draws(rows) if (places := idio_corruptions.points(draw))]
+    drawn = [idio_corruptions.points(draw) for draw in draws(rows)]
     return {
         name: {
-            key: tuple(np.quantile([places[name][key] for places in drawn], (0.025, 0.975)))
+            key: tuple(np.nanquantile([at[name][key] for at in drawn], (0.025, 0.975)))
             for key in ("accuracy", "robustness", "pooled")
         }
         for name in (drawn[0] if drawn else {})

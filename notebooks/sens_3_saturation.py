@@ -237,8 +237,8 @@ for name in ("original", "saturate inf"):
 # ({glue:text}`sens3s paper box original` in the paper). At level ∞, where every pixel sits on the
 # border, it is worth {glue:text}`sens3s box saturate inf`, against
 # {glue:text}`sens3s paper box saturate inf` in the paper. A network that rounds does not care which
-# way a pixel is moved; one that has not learnt to does. So the paper's conclusion, that volume
-# explains nothing, rests on networks trained as long as its own.
+# way a pixel is moved; one that has not learnt to does. So that the box plays no part is true of
+# networks like the paper's, and not of every network trained against attacks.
 
 # %% [markdown]
 # ## Distance and robustness

@@ -177,9 +177,23 @@ figures.glue("sens3s paper train", f"{train:.1f}")
 # {glue:text}`sens3s saturate inf robust_acc` % (level ∞); the paper prints
 # {glue:text}`sens3s paper saturate 1 robust_acc`, {glue:text}`sens3s paper original robust_acc`,
 # {glue:text}`sens3s paper saturate 16 robust_acc` and
-# {glue:text}`sens3s paper saturate inf robust_acc`. Standard training has
-# {glue:text}`sens3s original std_test_acc` % on the original and
-# {glue:text}`sens3s saturate inf std_test_acc` % at level ∞.
+# {glue:text}`sens3s paper saturate inf robust_acc`. **The direction is the paper's, the size is
+# not.** And the paper's most striking rows, where from level 16 on the attack costs nothing, are
+# not there at all: at level ∞ our network goes from
+# {glue:text}`sens3s saturate inf pgd_test_acc` % to {glue:text}`sens3s saturate inf robust_acc` %.
+#
+# The data are not to blame. Standard training has {glue:text}`sens3s saturate inf std_test_acc` %
+# at level ∞, and by the argument above that network, with rounding in front, is *certified* to have
+# as much under attack: more than PGD training found. So what limits our numbers is the training.
+# The paper's network is far larger and sees every image some two hundred times; ours sees a fifth
+# of them six times and has not learnt to round. That is the likely reason and not a proven one:
+# nothing here tells size from length.
+
+# %% tags=["remove-cell"]
+binary_row = ours.get("saturate inf", {})
+if scale == "cpu" and None not in (binary_row.get("std_test_acc"), binary_row.get("robust_acc")):
+    assert binary_row["std_test_acc"] > binary_row["robust_acc"]  # the sentence above
+    assert binary_row["pgd_test_acc"] - binary_row["robust_acc"] > 1
 
 # %% [markdown]
 # ## Is it the box?
@@ -208,6 +222,23 @@ figures.table(
     ["variant", "robust, inside the box", "robust, without the box"],
     f"Table 7, CIFAR-10, per cent: paper → **ours**, scale {scale}",
 )
+
+# %% tags=["remove-cell"]
+free = {row["variant"]: row for row in claims.means(table7)}
+for name in ("original", "saturate inf"):
+    cells = [free[name][key] for key in BOUNDS]
+    fall = "?" if None in cells else f"{cells[0] - cells[1]:.1f}"
+    figures.glue(f"sens3s box {name}", fall)
+    theirs = printed[name][BOUNDS[0]] - printed[name][BOUNDS[1]]
+    figures.glue(f"sens3s paper box {name}", f"{theirs:.1f}")
+
+# %% [markdown]
+# On the original the box is worth {glue:text}`sens3s box original` points to our network
+# ({glue:text}`sens3s paper box original` in the paper). At level ∞, where every pixel sits on the
+# border, it is worth {glue:text}`sens3s box saturate inf`, against
+# {glue:text}`sens3s paper box saturate inf` in the paper. A network that rounds does not care which
+# way a pixel is moved; one that has not learnt to does. So that the box plays no part is true of
+# networks like the paper's, and not of every network trained against attacks.
 
 # %% [markdown]
 # ## Distance and robustness

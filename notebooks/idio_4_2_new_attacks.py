@@ -246,8 +246,8 @@ for attack in ("DeepFool", "DeepFool 2019"):
 # Of {glue:text}`idio42 cells` cells (all attacks, scale {glue:text}`idio42 scale`) the area is
 # surely up in {glue:text}`idio42 up` and surely down in {glue:text}`idio42 down`; chance alone
 # makes one in forty on each side. In {glue:text}`idio42 same` no image changes at all, among them
-# {glue:text}`idio42 m1` of M1: the units it removes are hardly ever active. By FGSM and DeepFool the
-# largest change of the area is {glue:text}`idio42 most` % by any of the paper's methods,
+# {glue:text}`idio42 m1` of M1: the units it removes are hardly ever active. By FGSM and DeepFool
+# the largest change of the area is {glue:text}`idio42 most` % by any of the paper's methods,
 # {glue:text}`idio42 noise` % by noise as large as M2's. "Surely" speaks of the images, not of the
 # five values of $p$: their networks are nearly the same, and their cells err together.
 #

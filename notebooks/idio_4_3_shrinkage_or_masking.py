@@ -255,8 +255,8 @@ figures.glue("idio43 scale", scale)
 # be raised by a temperature.
 #
 # In plain words: a changed network gets many old adversarials right because they were made for
-# another network, and noise does it as well. Attack it anew and well, and the counts above are what
-# is left of the gain.
+# another network, and noise does much the same. Attack it anew and well, and the counts above are
+# what is left of the gain.
 
 # %% [markdown]
 # ## What we doubt

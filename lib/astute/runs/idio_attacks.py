@@ -17,7 +17,7 @@ from .. import (
     transforms,
     values,
 )
-from . import Study, Training, trained
+from . import Training, trained
 
 #: Figure 1's methods, M1 in both readings, and noise as large as their changes.
 METHODS = (
@@ -354,7 +354,8 @@ def figure1(scale):
     )
 
 
-def _table1(scale):
+def table1(scale):
+    """The runs of `idio/table1`: the attacks of figure 1 on fewer images."""
     smoke = scale == "smoke"
     return tuple(
         Anew(
@@ -369,7 +370,7 @@ def _table1(scale):
     )
 
 
-def _masking(scale):
+def masking(scale):
     """MNIST: the network of figure 1, and one trained against PGD of radius 0.2."""
     if scale not in ("smoke", "cpu"):
         return ()
@@ -407,20 +408,3 @@ def _masking(scale):
         )
         for setting, eps in nets
     )
-
-
-STUDIES = (
-    Study(
-        id="idio/table1",
-        title="Table 1: the attack repeated on every changed network",
-        runs=_table1,
-        minutes={"smoke": 0.1, "cpu": 2},
-        table="idio_table1",
-    ),
-    Study(
-        id="idio/masking",
-        title="Shrinkage or masking: equal clean accuracy, strong new attacks",
-        runs=_masking,
-        minutes={"smoke": 0.2, "cpu": 6},
-    ),
-)

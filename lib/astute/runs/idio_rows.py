@@ -149,13 +149,13 @@ def changes(found, attacks=FOOLBOX, score="paper"):
     -------
     list of dict
         ``dataset``, ``method``; ``score_p0`` and ``delta_p1`` ... ``delta_p5``, each a list of one
-        `intervals.mean` over images, pixel units; absent if an attack's record is missing.
+        `intervals.mean` over images, pixel units; empty if an attack's record is missing.
     """
     rows, given = [], anew(found)
     value = SCORES[score]
     for data in dict.fromkeys(row["data"] for row in given):
         for method, printed in METHODS.items():
-            row = {"dataset": data, "method": printed}
+            row = {"dataset": data, "method": printed, "score_p0": []}
             for p in range(1, 6):
                 cells = [
                     r
@@ -164,6 +164,7 @@ def changes(found, attacks=FOOLBOX, score="paper"):
                     and r["attack"] in attacks
                     and "found" in r
                 ]
+                row[f"delta_p{p}"] = []
                 if len(cells) < len(attacks):
                     continue
                 n = min(len(r["found"].right) for r in cells)

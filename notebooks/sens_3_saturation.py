@@ -151,7 +151,8 @@ figures.show(fig, alt="Accuracy and robust accuracy over levels of saturation: p
 # ## Verdicts
 #
 # The register's claims speak of all fourteen levels of the paper's table. Scale `cpu` has six of
-# them; where a claim can be asked of those alone, that is a reading of its own.
+# them; where a claim can be asked of those alone, that is a reading of its own. The other eight are
+# planned at scale `gpu` only.
 
 # %% tags=["remove-input"]
 ids = [f"sens/claim-{k:02d}" for k in range(8, 17)]

@@ -94,12 +94,12 @@ def histogram(ax, name, shown):
             edges = [i / len(share) for i in range(len(share) + 1)]
             ax.stairs(share, edges, label=variant.label)
     ax.set(xlabel="pixel value", yscale="log", title=NAMES.get(name, name))
-    ax.legend(fontsize="x-small")
+    ax.legend(fontsize="x-small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 if figure1:
-    fig, axes = plt.subplots(1, len(figure1), figsize=(8, 3), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(1, len(figure1), figsize=(8, 3.4), sharey=True, squeeze=False)
     for ax, (name, shown) in zip(axes[0], figure1.items(), strict=True):
         histogram(ax, name, shown)
     axes[0, 0].set(ylabel="share of pixels")

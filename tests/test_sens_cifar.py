@@ -257,6 +257,18 @@ def test_gamma_is_judged_by_three_ranges(rows, holds):
     assert claims.PREDICATES["sens/claim-17"].holds(rows)[0] == holds
 
 
+def test_gamma_may_be_asked_of_the_values_there_are():
+    found = made("sens/fig3a") + made()
+    found = [
+        (run, None if getattr(run.trained.variant, "gamma", 1) in (0.8, 1.2) else record_)
+        for run, record_ in found
+    ]
+    readings = claims.PREDICATES["sens/claim-17"].readings
+    assert [row["gamma"] for row in readings["values measured"](found)] == [0.6, 1.0, 1.4]
+    with pytest.raises(Incomplete):
+        claims.PREDICATES["sens/claim-17"].holds(claims.means(readings["all values"](found)))
+
+
 def both():
     """Robust accuracies of the paper's tables, with made distances that follow them."""
     tables = {"MNIST": "sens_table2", "CIFAR10": "sens_table3"}

@@ -126,7 +126,7 @@ _CORNERS = replace(_FIRST, step_size=0.3, restarts=3)
 
 
 def _second_look(scale):
-    """Where K-M is too weak a witness: table 1's scaled networks, table 7's with and without box."""
+    """Where K-M is too weak: table 1's scaled networks, table 7's with and without the box."""
     if scale != "cpu":
         return ()
     scaled = [(run.trained, STRONGEST) for run in _table1(scale)[:2]]
@@ -140,6 +140,18 @@ def _second_look(scale):
         sens.Robustness(trained=net, attack=attack, test_size=500)
         for net, attack in (*scaled, *boxes)
     )
+
+
+def second_look(found):
+    """Runs of `sens/second-look`, `sens/table2-strongest` as rows, a network and attack a row."""
+    rows = {}
+    for run, record in found:
+        three = isinstance(run.attack, attacks.Ensemble)
+        key = run.trained.variant.label, "worst of three" if three else "steps of eps"
+        row = rows.setdefault(key, {"variant": key[0], "attack": key[1]})
+        side = "in_box" if three or run.attack.box else "without_box"
+        row[side] = _proportion(record, "robust_accuracy")
+    return list(rows.values())
 
 
 def _at(attack, eps):
@@ -679,7 +691,10 @@ def _certified(scale):
 
 
 def certificates(found):
-    """Runs and records of `sens/lp-bmnist` as rows, one training a row; errors in per cent."""
+    """Runs and records of `sens/lp-bmnist` as rows, one training a row.
+
+    ``few`` is the interval bound on the dual's images, with or without the box as in training.
+    """
     keys = ("interval_no_box", "interval_box", "dual")
     return [
         {
@@ -687,6 +702,7 @@ def certificates(found):
             "box": run.trained.objective.box,
             "clean_acc": _proportion(record, "clean_accuracy"),
             "robust_acc": _proportion(record, "robust_accuracy"),
+            "few": _proportion(record, keys[run.trained.objective.box], run.images),
         }
         | {key: _proportion(record, key) for key in keys}
         for run, record in found

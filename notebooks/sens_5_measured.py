@@ -129,7 +129,9 @@ for name, kind in zip(TARGET, ("smoothed", "original", "binarized"), strict=True
 # {glue:text}`equal weak original` % (original, scaled) and {glue:text}`equal weak binarized` %
 # (binarised, scaled); under the worst of three attacks of {ref}`sens-3-masked`, on 500 images,
 # {glue:text}`equal strong smoothed`, {glue:text}`equal strong original` and
-# {glue:text}`equal strong binarized` %.
+# {glue:text}`equal strong binarized` %. Under either attack both scaled variants are ahead of the
+# smoothed one, at the same distance: distance does not decide. Which of the two is ahead of the
+# other depends on the attack, and is within what 500 images decide.
 
 # %% [markdown]
 # ## Does distance predict robustness?

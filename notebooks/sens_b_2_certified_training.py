@@ -175,8 +175,9 @@ for row in lenet:
 # - **The schedule.** 4,000 steps, a sixth of the images, a looser certificate: clean accuracy and
 #   certified error would both go on improving. Under table 2's one-cycle schedule the training did
 #   not leave chance at all. That the error is above 3 % says nothing about the paper's 3.00.
-# - **Which certificate.** A network trained for intervals is tight for intervals; the dual may give
-#   it *less*, since it relaxes other things. Compare a network with its own certificate.
+# - **Which certificate.** A network trained for intervals is tight for intervals; the dual can give
+#   it *less*, since it relaxes other things, and on original digits it gives it far less. Compare a
+#   network with its own certificate: ours with the dual would look worse than it is.
 # - **The box.** The paper does not say whether its ball was cut to the box. On binarised images
 #   every pixel lies on the border, and of each pixel's range one half is outside.
 # - **"Provably robust MNIST-like data is achievable"** follows from rounding alone, as above.

@@ -26,7 +26,7 @@
 import matplotlib.pyplot as plt
 
 from astute import claims, data, figures, interclass, papers, runs, transforms
-from astute.runs import sens, sens_mnist
+from astute.runs import sens, sens_masking, sens_mnist
 
 figures.use()
 
@@ -114,7 +114,7 @@ figures.table(
 
 # %% tags=["remove-cell"]
 NAMES = "sens/second-look", "sens/table2-strongest"
-second = sens_mnist.second_look([one for name in NAMES for one in runs.load(name, scale)])
+second = sens_masking.second_look([one for name in NAMES for one in runs.load(name, scale)])
 TARGET = ("smooth 3", "scale 0.97", "binarized, scale 0.821")
 strong = {r["variant"]: r["in_box"] for r in second if r["attack"] == "worst of three"}
 weak = claims.means(rows)[0]

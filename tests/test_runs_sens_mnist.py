@@ -20,7 +20,7 @@ from astute import (
 )
 from astute.claims import Incomplete
 from astute.claims import sens_mnist as judged
-from astute.runs import sens, sens_examples, sens_mnist
+from astute.runs import sens, sens_examples, sens_masking, sens_mnist
 
 
 def cpu(name):
@@ -118,14 +118,14 @@ def slope(monkeypatch):
     with torch.no_grad():
         model[1].weight.copy_(torch.tensor([[-2.5] * 4, [2.5] * 4]))
         model[1].bias.copy_(torch.tensor([5.0, -5.0]))
-    monkeypatch.setattr(sens_mnist, "trained", lambda *_: (model, []))
+    monkeypatch.setattr(sens_masking, "trained", lambda *_: (model, []))
     x = torch.tensor([0.1, 0.3, 0.45, 0.9]).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
     y = torch.tensor([0, 0, 0, 1])
     return SimpleNamespace(split=lambda *_: (x, y))
 
 
 def test_along_the_gradient_the_loss_of_a_linear_network_rises_and_none_is_flat(slope):
-    found = sens_mnist.LossAlong(trained=slope, eps=0.3, points=6, test_size=4).measure(None)
+    found = sens_masking.LossAlong(trained=slope, eps=0.3, points=6, test_size=4).measure(None)
     assert len(found["eps"]) == len(found["loss"]["gradient"]) == 7
     assert all(
         a < b for a, b in zip(*(found["loss"]["gradient"][k:] for k in (0, 1)), strict=False)
@@ -136,7 +136,9 @@ def test_along_the_gradient_the_loss_of_a_linear_network_rises_and_none_is_flat(
 
 def test_the_curve_of_a_linear_network_falls_where_the_border_is_reached(slope):
     attack = attacks.PGD(norm="linf", eps=0.3, step_size=0.1, steps=8, random_start=False)
-    run = sens_mnist.Curve(trained=slope, attack=attack, radii=(0.04, 0.1, 0.25, 0.45), test_size=4)
+    run = sens_masking.Curve(
+        trained=slope, attack=attack, radii=(0.04, 0.1, 0.25, 0.45), test_size=4
+    )
     found = run.measure(None)
     assert [point["value"] for point in found["curve"]] == [1, 0.75, 0.5, 0]
     assert found["most_frequent"] == 0.75
@@ -144,7 +146,7 @@ def test_the_curve_of_a_linear_network_falls_where_the_border_is_reached(slope):
 
 def test_images_made_on_the_network_itself_break_what_a_direct_attack_breaks(slope):
     attack = attacks.PGD(norm="linf", eps=0.25, step_size=0.1, steps=8, random_start=False)
-    run = sens_mnist.Transfer(trained=slope, source=slope, attack=attack, test_size=4)
+    run = sens_masking.Transfer(trained=slope, source=slope, attack=attack, test_size=4)
     found = run.measure(None)
     assert intervals.outcomes(found["robust_accuracy"]).tolist() == [True, False, False, True]
     assert found["clean_accuracy"]["value"] == 1

@@ -17,7 +17,17 @@ from scipy.ndimage import (
 )
 
 from astute import data, papers, transforms
-from astute.transforms import Binarize, Edges, Gamma, Original, Saturate, Scale, Smooth
+from astute.transforms import (
+    Band,
+    Binarize,
+    Chain,
+    Edges,
+    Gamma,
+    Original,
+    Saturate,
+    Scale,
+    Smooth,
+)
 
 EVERY = [
     Original(),
@@ -27,6 +37,8 @@ EVERY = [
     *(Gamma(gamma=g) for g in (0.6, 1, 1.4)),
     *(Scale(factor=f) for f in (0, 0.9, 1)),
     Edges(),
+    Chain(parts=(Binarize(), Scale(factor=0.5))),
+    *(Band(low=low, high=high) for low, high in ((0, 3), (2, 4), (3, math.inf))),
 ]
 LEVELS = torch.arange(256).double().view(1, 1, 16, 16) / 255
 SEED = st.integers(0, 10**6)

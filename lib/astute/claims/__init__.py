@@ -66,6 +66,8 @@ def claim(name, studies, rows, readings=None):
     studies = (studies,) if isinstance(studies, str) else studies
 
     def register(function):
+        if name in PREDICATES:
+            raise ValueError(f"{name} has a predicate already: {PREDICATES[name].holds.__name__}")
         PREDICATES[name] = Predicate(
             studies=studies, rows=rows, holds=function, readings=readings or {}
         )

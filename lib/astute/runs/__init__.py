@@ -242,12 +242,14 @@ def studies():
         idio_parts,
         reg,
         sens,
+        sens_certified,
         sens_cifar,
         sens_examples,
+        sens_masking,
         sens_mnist,
     )
 
-    modules = sens, sens_mnist, sens_cifar, sens_examples, reg
+    modules = sens, sens_mnist, sens_masking, sens_certified, sens_cifar, sens_examples, reg
     modules += idio, idio_corruptions, idio_parts, closer
     return {s.id: s for module in modules for s in module.STUDIES}
 

@@ -345,7 +345,7 @@ figures.verdict("reg/lemma-3.1")
 
 # %%
 context = runs.Context(device=device, data_root=data_root)
-setting = studies.STUDIES[0].at("smoke")[0].trained
+setting = runs.study("reg/singular-values").at("smoke")[0].trained
 dense = replace(setting, model=models.MLP(sizes=(784, 32, 32, 10), bias=False), seed=seed)
 mlp, _ = runs.trained(dense, context)
 *hidden, last = [w.detach().double().cpu().numpy() for w in mlp.parameters()]

@@ -170,6 +170,26 @@ def beside(printed, measured, *, digits=1):
     return ours if printed is None else f"{printed:.{digits}f} → {ours}"
 
 
+def cell(printed, measured, column, *, digits=1):
+    """`beside` for one column of two rows; where we have no run for it, the printed number alone.
+
+    Parameters
+    ----------
+    printed, measured : dict
+        A row of the paper's table, and ours with a list over seeds in each planned cell.
+    column : str
+
+    Examples
+    --------
+    >>> cell({"ar8": 87.5}, {"ar8": []}, "ar8"), cell({"ar8": 87.5}, {}, "ar8"), cell({}, {}, "ar8")
+    ('87.5 → not measured yet', '87.5', '')
+    """
+    theirs = printed.get(column)
+    if column in measured:
+        return beside(theirs, measured[column], digits=digits)
+    return "" if theirs is None else f"{theirs:.{digits}f}"
+
+
 def judgements(judged, scale, *, readings=False):
     """A table of claims: what is claimed, what the paper's numbers say, ours, and the verdict.
 

@@ -341,7 +341,10 @@ def most_layers_draw_together(rows):
 @singular("19")
 def what_draws_together_outweighs(rows):
     """On CIFAR-10 the spreads fall by at least five times as much in sum as others rise."""
-    (up, _), (down, _) = _differences(rows)["CIFAR10"]
+    found = _differences(rows)
+    if "CIFAR10" not in found:
+        raise Incomplete("layers of CIFAR-10 networks")
+    (up, _), (down, _) = found["CIFAR10"]
     return up >= 5 * down, f"falls by {up:.3f} in sum, rises by {down:.3f}"
 
 
@@ -349,8 +352,8 @@ def what_draws_together_outweighs(rows):
 def cifar100_changes_less(rows):
     """The falling spreads fall by less in sum on CIFAR-100 than on CIFAR-10."""
     found = _differences(rows)
-    if "CIFAR100" not in found:
-        raise Incomplete("layers of CIFAR-100 networks")
+    if len(found) < 2:
+        raise Incomplete("layers of both data sets")
     ten, hundred = found["CIFAR10"][0][0], found["CIFAR100"][0][0]
     return hundred < ten, f"CIFAR-100 {hundred:.3f}, CIFAR-10 {ten:.3f}"
 

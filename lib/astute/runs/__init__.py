@@ -394,3 +394,29 @@ def load(name, scale, measure_missing=False, context=None):
                 records.write(record)
         found.append((run, record))
     return found
+
+
+def state(name, scale, found):
+    """How much of a study has been measured, in a sentence, with the command for the rest.
+
+    Parameters
+    ----------
+    name, scale : str
+    found : list of (run, record or None)
+        From `load`.
+
+    Examples
+    --------
+    >>> state("reg/lemma-3-1", "cpu", [(None, None)])
+    'reg/lemma-3-1: 0 of 1 runs measured; `astute run reg/lemma-3-1 --scale cpu` does the rest'
+    >>> state("reg/table2", "smoke", [])
+    'reg/table2: no runs at scale smoke, but at cpu, gpu, paper'
+    """
+    if not found:
+        there = ", ".join(s for s in SCALES if study(name).at(s)) or "no other"
+        return f"{name}: no runs at scale {scale}, but at {there}"
+    count = sum(record is not None for _, record in found)
+    if count == len(found):
+        return f"{name}: all {count} runs measured at scale {scale}"
+    rest = f"`astute run {name} --scale {scale}` does the rest"
+    return f"{name}: {count} of {len(found)} runs measured; {rest}"

@@ -1,0 +1,305 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (reg-4-1)=
+# # Gaps against strength
+#
+# *Wen, Li & Jia, section 4.1, appendices B.1, B.3, B.4.1 and B.6* {cite}`wen-regularization`
+#
+# "Adversarial robustness effectively regularizes NNs." A regulariser takes away capacity: training
+# loss rises, and the **gap** between test and training falls. The paper trains residual networks
+# against attacks of radius $a/255$, the *strength* $a = 4, 8, 16$, on attacked images alone, and
+# reads off natural images: the gap of *losses* falls with strength in every table, the gap of
+# *accuracies* falls too, but for CIFAR-10, where it rises.
+#
+# This page puts our networks beside the tables. Ours are smaller (depth 20 for 56), see 5,000
+# images for 10 epochs of training where the paper's see 50,000 for 200, and meet three steps of the
+# attack in training where the paper has ten. What such a schedule cannot decide is said where it
+# matters.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from astute import claims, figures, intervals, papers, robustness, runs
+from astute.runs import reg
+
+figures.use()
+
+# %% tags=["parameters"]
+scale = "cpu"
+device = "cpu"
+seed = 0
+data_root = ""
+measure = False
+
+# %% [markdown]
+# ## The last row: accuracy among the right ones
+#
+# The row "PGD" of the tables is not the usual robust accuracy. It is the share of images that
+# survive the attack **among those that are right without it**,
+#
+# ```{math}
+# :label: eq-reg-conditional
+# \Pr[\,C(x')=y \mid C(x)=y\,] \;=\; \frac{\text{robust accuracy}}{\text{clean accuracy}},
+# ```
+#
+# if an image that is wrong as it is counts as broken. So it is never below the robust accuracy, and
+# the ratio of the two is the clean accuracy. **Prediction** for ten images of which eight are right
+# and four survive: robust accuracy 40 %, conditional 50 %. With strength clean accuracy falls, and
+# the conditional one flatters the strong networks by more.
+
+# %%
+right, survives = np.arange(10) < 8, np.arange(10) < 4
+found = {"clean_accuracy": right, "robust_accuracy": survives}
+found = {name: intervals.proportion(bits) for name, bits in found.items()}
+conditional = robustness.conditional(found)["value"]
+print(f"robust {found['robust_accuracy']['value']:.0%}, conditional {conditional:.0%}")
+assert conditional == 0.5
+
+# %% [markdown]
+# "Adversarial accuracy increases with strength", says the paper of that row, and its ResNet-56 on
+# CIFAR-10 breaks the sentence: 65.92 at strength 4, then 65.24. The same network with spectral
+# norms under control, and the deeper one, are printed too. If the number is a slip of one digit,
+# **prediction**: with its first digit less by one it falls in line with its four neighbours, which
+# lie within a few points.
+
+# %% tags=["remove-input"]
+rows = [r | {"who": r["model"]} for r in papers.table("reg_table3")]
+for r in papers.table("reg_table6"):
+    rows.append(r | {"who": f"ResNet-56, norms ≤ {r['spectral_norm']}".removesuffix(".0")})
+rows = {r["who"]: r for r in rows if r["metric"] == "pgd_acc" and "uncontrolled" not in r["who"]}
+near = [r["ar4"] for who, r in rows.items() if who != "ResNet-56"]
+printed = rows["ResNet-56"]["ar4"]
+figures.table(
+    [[who, *(r[f"ar{a}"] for a in (4, 8, 16))] for who, r in rows.items()],
+    ["network", "a = 4", "8", "16"],
+    "Conditional PGD accuracy on CIFAR-10 as printed, per cent; the attack has radius 8/255",
+)
+
+# %% tags=["remove-input"]
+print(f"neighbours at strength 4: {min(near)} to {max(near)}")
+print(f"printed: {printed}, {printed - max(near):.2f} above them all; less ten: {printed - 10:.2f}")
+assert min(near) < printed - 10 < max(near) < printed
+
+# %% [markdown]
+# It does. Both tables that print the number agree on it, so it is a slip of the paper's, not of a
+# reader's; we keep it as it stands, and claim 07 is judged on what is printed.
+#
+# ## CIFAR-10
+
+# %% tags=["remove-cell"]
+context = runs.Context(device=device, data_root=data_root)
+STUDIES = "reg/table3", "reg/table4", "reg/table2", "reg/few-images"
+loaded = {name: runs.load(name, scale, measure, context) for name in STUDIES}
+TITLES = {"train_acc": "training accuracy", "test_acc": "test accuracy"}
+TITLES |= {"delta_acc": "gap of accuracies", "train_loss": "training loss"}
+TITLES |= {"test_loss": "test loss", "delta_loss": "gap of losses"}
+TITLES |= {"pgd_acc": "conditional PGD accuracy"}
+paper = {
+    data: {r["metric"]: r for r in papers.table(f"reg_table{number}") if r["model"] == "ResNet-56"}
+    for number, data in ((3, "CIFAR10"), (4, "CIFAR100"))
+}
+
+
+# %% tags=["remove-cell"]
+def compared(printed, name, caption, metrics=TITLES):
+    """The table of a study: the paper's numbers beside ours, a row a metric."""
+    ours = {row["metric"]: row for row in reg.table(loaded[name])}
+    known = {key for row in (*printed.values(), *ours.values()) for key in row}
+    columns = [f"ar{a}" for a in (0, 4, 8, 16) if f"ar{a}" in known]
+    lines = []
+    for metric in metrics:
+        rows, digits = (printed.get(metric, {}), ours.get(metric, {})), 3 if "loss" in metric else 2
+        cells = [figures.cell(*rows, column, digits=digits) for column in columns]
+        lines.append([TITLES[metric], *cells])
+    titles = ["a = " + column.removeprefix("ar") for column in columns]
+    caption += f", per cent and nats: paper → **ours**, scale {scale}; several seeds: mean ± range"
+    return figures.table(lines, ["", *titles], caption)
+
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+print(runs.state("reg/table3", scale, loaded["reg/table3"]))
+compared(paper["CIFAR10"], "reg/table3", "Table 3: ResNet-56 on CIFAR-10 (ours ResNet-20)")
+
+# %% [markdown]
+# Strength 0, natural training, is ours: the paper's CIFAR tables have none, so that they compare
+# robust networks with more robust ones only. At scale `smoke` the data are the digits and two
+# networks are trained for twenty steps: that shows that the code runs, and nothing else.
+#
+# ## CIFAR-100
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+print(runs.state("reg/table4", scale, loaded["reg/table4"]))
+compared(paper["CIFAR100"], "reg/table4", "Table 4: ResNet-56 on CIFAR-100 (ours ResNet-20)")
+
+# %% [markdown]
+# ## Figure 3
+#
+# Gaps in the two columns on the left, what they are differences of on the right. **Prediction** of
+# the paper: every dashed or solid line of the first column falls; those of the second rise in the
+# upper row and fall in the lower; training losses rise; test losses fall a little. Our prediction
+# for our own: after so short a training nothing is fitted, so the gaps are small and the test loss,
+# which in the paper is made of *confident* errors, rises with strength together with the training
+# loss.
+
+# %% tags=["remove-cell"]
+PANELS = {"gap of losses, nats": ("delta_loss",), "gap of accuracies": ("delta_acc",)}
+PANELS |= {"losses, nats": ("train_loss", "test_loss"), "accuracies": ("train_acc", "test_acc")}
+
+
+# %% tags=["remove-cell"]
+def draw(ax, metrics, source, style, whose):
+    """Curves over strength: training in the first colour, test and gaps in the second."""
+    for metric in metrics:
+        row = source.get(metric, {})
+        pairs = [(a, row.get(f"ar{a}")) for a in (0, 4, 8, 16)]
+        pairs = [pair for pair in pairs if pair[1] is not None]
+        split = "training" if metric.startswith("train") else metric.split("_")[0]
+        label = f"{whose}, {split.replace('delta', 'gap')}"
+        if pairs:
+            shown = {"color": f"C{split != 'training':d}", "label": label}
+            ax.plot(*zip(*pairs, strict=True), style, ms=4, **shown)
+
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+def grid(curves, alt):
+    """Figure 3: a row for each name, with curves as (metric to row, style, whose)."""
+    size = (9, 2.3 * len(curves))
+    fig, axes = plt.subplots(len(curves), 4, figsize=size, sharex=True, squeeze=False)
+    for line, (name, sources) in zip(axes, curves.items(), strict=True):
+        line[0].set_ylabel(name)
+        for ax, (title, metrics) in zip(line, PANELS.items(), strict=True):
+            for source in sources:
+                draw(ax, metrics, *source)
+            ax.set(xticks=[0, 4, 8, 16])
+            ax.set_title(title, fontsize="small")
+    axes[0, 0].legend(fontsize="xx-small"), axes[0, 3].legend(fontsize="xx-small")
+    fig.supxlabel("strength, of 255", fontsize="small")
+    figures.show(fig, alt=alt)
+
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+curves = {}
+for data, name in (("CIFAR10", "reg/table3"), ("CIFAR100", "reg/table4")):
+    ours = {row["metric"]: row for row in claims.means(reg.table(loaded[name]))}
+    curves[data] = (paper[data], "x--", "paper"), (ours, "o-", "ours")
+grid(curves, "Gaps, losses and accuracies against strength: the paper's curves and ours")
+
+# %% tags=["remove-input"]
+GAPS = [f"reg/claim-{k}" for k in ("01", "02", "03", "04", "05", "07")]
+figures.judgements([claims.judge(name, scale) for name in GAPS], scale)
+
+# %% [markdown]
+# Claim 05 is on Tiny-ImageNet, which we do not measure; its numbers stand further down.
+#
+# ## The rising gap of accuracies
+#
+# Why does one gap rise on CIFAR-10 and the other fall? The paper (B.3): the network can fit all
+# training images of CIFAR-10 at any strength, so training accuracy stays near 100 % while test
+# accuracy falls; the difference rises *because* nothing is regularised that accuracy could see. The
+# loss sees how far beyond the boundary images are, and that distance shrinks.
+#
+# If this is the reason, then a network that has **not** fitted its images has no rising gap. Ours
+# of table 3 have not. Few images for longer, 1,000 for 50 epochs, come nearer to the paper's
+# situation:
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+print(runs.state("reg/few-images", scale, loaded["reg/few-images"]))
+compared({}, "reg/few-images", "Ours only: 1,000 images of CIFAR-10 for 50 epochs")
+
+# %% tags=["remove-input"]
+both = [claims.judge("reg/claim-06", scale, r) for r in claims.readings("reg/claim-06")]
+figures.judgements(both, scale, readings=True)
+
+# %% [markdown]
+# Training accuracy in the table above says how far each of the two readings is a test: where it is
+# far below 100 %, the gap of accuracies is a number about the schedule.
+#
+# ## Depth
+#
+# Figure 7 repeats figure 3 with ResNet-110; table 5 has a wide network on Tiny-ImageNet, with a
+# natural one. Both are printed here and not measured (our plan has the deeper network at scale
+# `paper` only).
+
+# %% tags=["remove-input"]
+deeper = {}
+for data, number in (("CIFAR-10", 3), ("CIFAR-100", 4)):
+    for model in ("ResNet-56", "ResNet-110"):
+        rows = [r for r in papers.table(f"reg_table{number}") if r["model"] == model]
+        source = {r["metric"]: r for r in rows}
+        deeper[f"{data}, {model[7:]}"] = ((source, "x--", "paper"),)
+tiny = {r["metric"]: r for r in papers.table("reg_table5")}
+deeper["Tiny-ImageNet"] = ((tiny, "x--", "paper"),)
+grid(deeper, "The paper's curves for two depths on both CIFAR sets and for Tiny-ImageNet")
+
+# %% tags=["remove-input"]
+rows = [[TITLES[m], *(tiny[m][f"ar{a}"] for a in (0, 4, 8, 16))] for m in TITLES]
+columns = ["", *(f"a = {a}" for a in (0, 4, 8, 16))]
+figures.table(rows, columns, "Table 5 as printed: WRN-50-2 on Tiny-ImageNet, per cent and nats")
+
+# %% tags=["remove-input"]
+figures.judgements([claims.judge("reg/claim-08", scale)], scale)
+
+# %% [markdown]
+# Note what natural training adds in the one table that has it. From strength 0 on the test loss
+# *rises* at every step, and the gap falls nonetheless: on Tiny-ImageNet all of its fall, and more,
+# is the rise of the training loss.
+#
+# (reg-4-1-fgsm)=
+# ## Trained on one step
+#
+# Appendix B.6 replaces the ten steps of training by one of length $\epsilon$ (FGSM) and finds "all
+# key empirical results" again. It prints no accuracy under PGD for these networks. That row is the
+# one to ask for: networks trained on one step can learn to bend the gradient at the image, so that
+# one step finds nothing and ten find everything (*catastrophic overfitting*), the more so the
+# larger the radius. **Prediction**: if it happens, it does at $a=16$, and shows as a conditional
+# PGD accuracy near 0 with a *higher* test accuracy than at $a=8$, which would break claim 24 too.
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+fgsm = {r["metric"]: r for r in papers.table("reg_table2") if r["dataset"] == "CIFAR10"}
+print(runs.state("reg/table2", scale, loaded["reg/table2"]))
+shown = [m for m in TITLES if m in fgsm] + ["pgd_acc"]
+compared(fgsm, "reg/table2", "Table 2: trained by FGSM on CIFAR-10 (ours ResNet-20)", shown)
+
+# %% tags=["remove-input"]
+hundred = [r for r in papers.table("reg_table2") if r["dataset"] == "CIFAR100"]
+rows = [[TITLES[r["metric"]], *(r[f"ar{a}"] for a in (4, 8, 16))] for r in hundred]
+columns = ["", "a = 4", "8", "16"]
+figures.table(rows, columns, "Table 2 as printed: FGSM on CIFAR-100, per cent and nats")
+
+# %% [markdown]
+# The printed CIFAR-10 column has a test loss that *rises* from .467 to .637, where PGD training has
+# it fall from .683 to .650. "Consistent" is so for the gap and the accuracy, not for claim 04.
+
+# %% tags=["remove-input"]
+judged = [claims.judge(f"reg/claim-{k}", scale) for k in ("24", "27")]
+figures.judgements(judged, scale)
+
+# %% [markdown]
+# Claim 27 is the identity {eq}`eq-reg-conditional`, on the small networks of {ref}`reg-3`.
+#
+# ## What we doubt
+#
+# - **That a falling gap is regularisation.** By definition $\text{gap} = \text{test} -
+#   \text{training}$. Training on attacked images and measuring on natural ones raises the training
+#   loss for a reason that has nothing to do with capacity: those are not the images trained on. A
+#   mismatch of training and test distributions would do the same. The paper's own numbers have the
+#   test loss nearly still, so nearly all of the fall is the rise of the training loss.
+# - **That the test loss is a merit.** It falls because wrong answers are less sure, as the paper
+#   says. Dividing the logits of the least robust network by a constant larger than one does that
+#   too, without any training; {ref}`reg-4-2-margins` puts a number on it.
+# - **65.92**, as above.
+# - **Our schedule.** Ten epochs on a tenth of the images, three steps in the attack. The signs of
+#   claims 02 and 03 do not depend on fitting; those of 01, 04 and 06 may.
+# - **Few seeds.** Strengths 4 and 16 on CIFAR-10 have three, the rest one, as in the paper.

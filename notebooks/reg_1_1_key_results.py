@@ -284,8 +284,8 @@ display(figures.verdict("reg/table-1-smoothing", CHECKS["reg/table-1-smoothing"]
 # ## Beside the paper
 #
 # The paper's numbers on this page are those of its tables, read as printed; none is ours. What
-# singular values and margins of *our* networks do is on the {ref}`next page <reg-3>`, what the
-# bound is worth on {ref}`the one after <reg-c>`.
+# singular values and margins of *our* networks do is on the {ref}`next page <reg-3>` for MNIST, on
+# {ref}`reg-4-1` and the pages after it for CIFAR; what the bound is worth is in {ref}`reg-c`.
 #
 # ## What we doubt
 #

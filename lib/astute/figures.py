@@ -190,6 +190,54 @@ def cell(printed, measured, column, *, digits=1):
     return "" if theirs is None else f"{theirs:.{digits}f}"
 
 
+#: Panels of `strengths`: their titles and the metrics of the regularisation paper's tables.
+PANELS = {
+    "gap of losses, nats": ("delta_loss",),
+    "gap of accuracies": ("delta_acc",),
+    "losses, nats": ("train_loss", "test_loss"),
+    "accuracies": ("train_acc", "test_acc"),
+}
+
+
+def strengths(curves):
+    """Gaps, losses and accuracies against adversarial strength: figures 3, 6 and 7 of Wen et al.
+
+    Parameters
+    ----------
+    curves : dict of str to list of (dict, str, str)
+        By the name of a row of panels: {metric: row with cells ``ar0`` to ``ar16``}, a style of
+        line, and whose numbers these are. Missing cells are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be given to :func:`show`.
+    """
+    size = (9, 2.2 * len(curves))
+    fig, axes = plt.subplots(len(curves), 4, figsize=size, sharex=True, squeeze=False)
+    for line, (name, sources) in zip(axes, curves.items(), strict=True):
+        line[0].set_ylabel(name)
+        for ax, (title, metrics) in zip(line, PANELS.items(), strict=True):
+            for source, metric in ((s, m) for s in sources for m in metrics):
+                _curve(ax, metric, *source)
+            ax.set(xticks=[0, 4, 8, 16])
+            ax.set_title(title, fontsize="small")
+            if ax in axes[0, [0, 3]] and ax.lines:
+                ax.legend(fontsize="xx-small")
+    fig.supxlabel("strength, of 255", fontsize="small")
+    return fig
+
+
+def _curve(ax, metric, rows, style, whose):
+    """One metric over strength: training in the first colour, test and gaps in the second."""
+    cells = {a: rows.get(metric, {}).get(f"ar{a}") for a in (0, 4, 8, 16)}
+    pairs = [(a, value) for a, value in cells.items() if value is not None]
+    word = {"train": "training", "delta": "gap"}.get(metric.split("_")[0], "test")
+    if pairs:
+        shown = {"color": f"C{word != 'training':d}", "label": f"{whose}, {word}"}
+        ax.plot(*zip(*pairs, strict=True), style, ms=4, **shown)
+
+
 def judgements(judged, scale, *, readings=False):
     """A table of claims: what is claimed, what the paper's numbers say, ours, and the verdict.
 

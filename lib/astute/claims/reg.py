@@ -419,20 +419,27 @@ def clipping_meets_its_bound(rows):
     for row in rows:
         if row["training"] != "PGD":
             continue
-        bound, norms = row["spectral_norm"], [row.get("norm4"), row.get("norm16")]
-        for norm in filter(None, norms):
-            products[bound] = products.get(bound, 1.0) * norm
-            if bound != "uncontrolled":
-                worst = max(worst, norm / float(bound))
-                above += norm > float(bound) * (1 + 1e-3)
-    order = sorted(products, key=lambda b: float("inf") if b == "uncontrolled" else float(b))
-    if len(order) < 2:
-        raise Incomplete("networks with and without spectral control")
-    falling = all(products[a] < products[b] for a, b in pairwise(order))
-    text = f"greatest norm {worst:.4f} times the bound, {above} layers above it; products " + (
-        ", ".join(f"{bound} {products[bound]:.2g}" for bound in order)
-    )
-    return falling and not above, text
+        bound = row["spectral_norm"]
+        limit = float("inf") if bound == "uncontrolled" else float(bound)
+        for a in STRENGTHS:
+            norm = row.get(f"norm{a}")
+            if norm is None:
+                continue
+            at = products.setdefault(a, {})
+            at[limit] = at.get(limit, 1.0) * norm
+            if limit < float("inf"):
+                worst = max(worst, norm / limit)
+                above += norm > limit * (1 + 1e-3)
+    products = {a: dict(sorted(at.items())) for a, at in products.items() if len(at) > 1}
+    if not products:
+        raise Incomplete("networks with and without spectral control at one strength")
+    parts = [
+        f"a = {a}: " + ", ".join(f"{_sp(bound)} {value:.2g}" for bound, value in at.items())
+        for a, at in products.items()
+    ]
+    text = f"greatest norm {worst:.4f} times the bound, {above} layers above it; products "
+    falling = all(_rises(at) for at in products.values())
+    return falling and not above, text + "; ".join(parts)
 
 
 @claim("reg/claim-27", "reg/singular-values", reg.nets)

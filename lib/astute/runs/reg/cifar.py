@@ -401,7 +401,8 @@ def spreads(found, reading="circular"):
     -------
     list of dict
         ``dataset``, ``training``, ``spectral_norm``, ``layer``, ``kind``; for every strength
-        ``std4`` and so on, lists over seeds; ``norm4``, the layer's spectral norm, likewise.
+        ``std4`` and so on, lists over seeds; likewise ``mean4``, the mean of its singular values,
+        and ``norm4``, the greatest.
     """
     rows = {}
     for block, (run, record) in ((blocks([one])[0], one) for one in found):
@@ -410,7 +411,7 @@ def spreads(found, reading="circular"):
             row = rows.setdefault(
                 (*names.values(), layer), names | {"layer": layer, "kind": measured["kind"]}
             )
-            for name, key in (("std", "spread"), ("norm", "largest")):
+            for name, key in (("std", "spread"), ("mean", "mean"), ("norm", "largest")):
                 row.setdefault(f"{name}{run.strength}", []).append(measured[reading][key])
     return list(rows.values())
 

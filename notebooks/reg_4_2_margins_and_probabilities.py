@@ -73,6 +73,7 @@ net, _ = runs.trained(setting, context)
 sets = {split: setting.split(split, context) for split in ("train", "test")}
 
 
+# %%
 class Divided(nn.Module):
     """A network with its logits divided by a constant."""
 
@@ -84,7 +85,7 @@ class Divided(nn.Module):
         return self.network(x) / self.by
 
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input"]
 def row_of(by):
     """What the paper reads off a network, for this one divided by a constant."""
     seen = {s: margins.collect(Divided(net, by).eval(), *xy) for s, xy in sets.items()}
@@ -98,6 +99,7 @@ def row_of(by):
     return [by, *(f"{v:.2f}" for v in (*shown, *gaps[::-1]))]
 
 
+# %% tags=["remove-input", "nbval-ignore-output"]
 factors = (0.5, 1, 2)
 COLUMNS = ["T", "margin std", "middle, %", "loss > 2, %", "training loss", "test loss"]
 COLUMNS += ["gap of losses", "gap of accuracies"]
@@ -213,7 +215,7 @@ for ax, (what, edges) in zip(axes, parts, strict=True):
     ax.set_xlabel({"probabilities": "probability of the label", "losses": "loss, nats"}[what])
 axes[0].set_ylabel("share of test images")
 if there:
-    axes[0].legend(fontsize="x-small", title="strength", loc="center right")
+    axes[0].legend(fontsize="x-small", title="strength", loc=(0.6, 0.05))
 figures.show(fig, alt="Histograms of probabilities and losses on CIFAR-10 test images, by strength")
 
 # %% tags=["remove-input", "nbval-ignore-output"]
@@ -330,6 +332,7 @@ BARS |= {
 }
 
 
+# %% tags=["remove-cell"]
 def bars(ax, data, source):
     """Figure 8: mean and standard deviation against radius, a line a strength."""
     for k, a in enumerate((4, 8, 16)):

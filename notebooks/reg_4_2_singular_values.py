@@ -154,7 +154,8 @@ else:
 def profile(ax, table):
     """Spread against layer for two strengths: mean over seeds, and their range as a bar."""
     for k, a in enumerate((4, 16)):
-        seen = [(i, row[f"std{a}"]) for i, row in enumerate(table) if row.get(f"std{a}")]
+        robust = [row for row in table if row["training"] == "PGD"]
+        seen = [(i, row[f"std{a}"]) for i, row in enumerate(robust) if row.get(f"std{a}")]
         if seen:
             places, values = zip(*seen, strict=True)
             mean = np.array([np.mean(v) for v in values])
@@ -199,6 +200,7 @@ def changes(table, relative=False):
     return np.array([weak - strong for weak, strong in pairs])
 
 
+# %% tags=["remove-cell"]
 def group(changed):
     """Number, sum and mean of the falling spreads, then of the rising ones."""
     parts = changed[changed > 0], -changed[changed < 0]
@@ -252,13 +254,12 @@ figures.judgements(judged, scale, readings=True)
 
 # %% tags=["remove-cell"]
 OTHERS = {"TRADES": "reg/trades", "norms ≤ 1": "reg/table6"}
-more = (
-    {}
-    if scale == "smoke"
-    else {n: runs.load(s, scale, measure, context) for n, s in OTHERS.items()}
-)
+OTHERS = {} if scale == "smoke" else OTHERS
+more = {name: runs.load(study, scale, measure, context) for name, study in OTHERS.items()}
 whole = {"PGD": found["CIFAR10"], **more}
 NETS = []
+
+# %% tags=["remove-cell"]
 for kind, part in whole.items():
     layers = [r for r in claims.means(reg.spreads(part)) if r["kind"] == "convolution"]
     for block in reg.blocks(part):

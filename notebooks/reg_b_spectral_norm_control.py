@@ -62,6 +62,8 @@ size, bound = (8, 8), 1.0
 kernel = torch.randn(8, 8, 3, 3, generator=generator)
 norm = lambda k: spectra.conv_singular_values(k, size).max().item()  # noqa: E731
 kernel *= 2 / norm(kernel)
+
+# %%
 spectrum = torch.fft.fft2(kernel, s=size).permute(2, 3, 0, 1)
 u, values, vh = torch.linalg.svd(spectrum, full_matrices=False)
 full = torch.fft.ifft2(((u * values.clamp(max=bound).unsqueeze(-2)) @ vh).permute(2, 3, 0, 1)).real
@@ -133,6 +135,8 @@ if skip:
     print("at scale smoke no network is measured here; the table holds the paper's numbers alone")
 else:
     print("\n".join(runs.state(name, scale, part) for name, part in parts.items()))
+
+# %% tags=["remove-input", "nbval-ignore-output"]
 measured = {key(row): row for row in ours}
 lines = []
 for row in papers.table("reg_table6"):
@@ -163,7 +167,7 @@ for bound in ("uncontrolled", "5", "3", "1"):
         ({r["metric"]: r for r in rows if key(r)[0] == bound}, *style) for rows, *style in sources
     ]
 alt = "Gaps, losses and accuracies against strength for four bounds: the paper's and ours"
-figures.show(figures.strengths(curves), alt=alt)
+figures.show(figures.strengths(curves, shared=True), alt=alt)
 
 # %% [markdown]
 # "Gradually" is more than the table says. Its gap of accuracies, from strength 4 to 16:
@@ -218,9 +222,9 @@ figures.judgements(judged, scale)
 #
 # ## What we doubt
 #
-# - **What the rising gap was.** At SP 1 the network is better on test images at every strength. Then
-#   the gap of the uncontrolled networks is over-fitting of the plain kind, which another regulariser
-#   removes with profit, and says little about the attack.
+# - **What the rising gap was.** At SP 1 the network is better on test images at every strength.
+#   Then the gap of the uncontrolled networks is over-fitting of the plain kind, which another
+#   regulariser removes with profit, and says little about the attack.
 # - **Norm or logit scale?** Layers of norm at most 1 cannot make large logits; the losses are lower
 #   for that reason, as {ref}`reg-4-2-margins` shows with one constant.
 # - **How the paper clipped.** Once per epoch, by the method it cites; how often the two projections

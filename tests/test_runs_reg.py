@@ -80,3 +80,19 @@ def test_planned_networks_differ_where_their_tables_do():
     assert {row["training"] for row in reg.blocks([(r, None) for r in planned["table2"]])} == {
         "FGSM"
     }
+
+
+def test_the_state_of_a_study_is_a_sentence_with_the_command_for_the_rest(found):
+    run, record = found[0]
+    assert "all 1 runs" in runs.state("reg/table3", "smoke", found)
+    partly = runs.state("reg/table3", "cpu", [(run, record), (run, None)])
+    assert "1 of 2 runs" in partly
+    assert "astute run reg/table3 --scale cpu" in partly
+    assert "cpu, gpu, paper" in runs.state("reg/table2", "smoke", [])
+
+
+def test_a_layer_keeps_the_mean_beside_the_spread(found):
+    layers = found[0][1]["result"]["layers"]
+    for row in reg.spreads(found):
+        one = layers[row["layer"]]["circular"]
+        assert (row["std4"], row["mean4"]) == ([one["spread"]], [one["mean"]])

@@ -199,7 +199,7 @@ PANELS = {
 }
 
 
-def strengths(curves):
+def strengths(curves, *, shared=False):
     """Gaps, losses and accuracies against adversarial strength: figures 3, 6 and 7 of Wen et al.
 
     Parameters
@@ -207,6 +207,8 @@ def strengths(curves):
     curves : dict of str to list of (dict, str, str)
         By the name of a row of panels: {metric: row with cells ``ar0`` to ``ar16``}, a style of
         line, and whose numbers these are. Missing cells are left out.
+    shared : bool
+        Whether all panels of a metric have one scale.
 
     Returns
     -------
@@ -214,7 +216,8 @@ def strengths(curves):
         To be given to :func:`show`.
     """
     size = (9, 2.2 * len(curves))
-    fig, axes = plt.subplots(len(curves), 4, figsize=size, sharex=True, squeeze=False)
+    alike = {"sharex": True, "sharey": "col" if shared else "none", "squeeze": False}
+    fig, axes = plt.subplots(len(curves), 4, figsize=size, **alike)
     for line, (name, sources) in zip(axes, curves.items(), strict=True):
         line[0].set_ylabel(name)
         for ax, (title, metrics) in zip(line, PANELS.items(), strict=True):

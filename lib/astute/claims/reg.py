@@ -352,8 +352,9 @@ def what_draws_together_outweighs(rows):
 def cifar100_changes_less(rows):
     """The falling spreads fall by less in sum on CIFAR-100 than on CIFAR-10."""
     found = _differences(rows)
-    if len(found) < 2:
-        raise Incomplete("layers of both data sets")
+    for name in ("CIFAR10", "CIFAR100"):
+        if name not in found:
+            raise Incomplete(f"layers of {name.replace('R1', 'R-1')} networks")
     ten, hundred = found["CIFAR10"][0][0], found["CIFAR100"][0][0]
     return hundred < ten, f"CIFAR-100 {hundred:.3f}, CIFAR-10 {ten:.3f}"
 

@@ -566,7 +566,9 @@ for run, record in recorded:
     for ax, split in zip(axes, ("train", "test"), strict=True):
         part = record["result"][split]["margins"]
         share = np.array(part["counts"]) / part["n"]
-        ax.stairs(share, studies.EDGES, label=f"{run.strength:g}" if run.strength else "natural")
+        ax.stairs(
+            share, studies.small.EDGES, label=f"{run.strength:g}" if run.strength else "natural"
+        )
         ax.set(title=split, xlabel="margin, logits", xlim=(-5, 25))
 axes[0].set(ylabel="share of images")
 if there:

@@ -114,7 +114,8 @@ second = models.MLP(sizes=(784, 32, 32, 10), bias=False)(seed=seed).eval()
 second.fc1.weight.data *= 4
 second.fc2.weight.data /= 4
 x = torch.rand(50, 1, 28, 28, generator=generator)
-print(f"outputs differ by {(first(x) - second(x)).abs().max().item():.0e} at most")
+largest, change = first(x).abs().max().item(), (first(x) - second(x)).abs().max().item()
+print(f"outputs up to {largest:.1f} in size change by {change:.0e} at most")
 for name in ("fc1", "fc2", "fc3"):
     a, b = (
         spectra.spread(spectra.dense_singular_values(n.get_submodule(name).weight))
@@ -228,8 +229,10 @@ for _, record in (one for part in found.values() for one in part):
         e = one["exact"]
         if "error" in e and e["spread"] > 1e-3:  # a layer near zero has no spread to speak of
             errors.append(100 * e["mean"] / e["spread"] ** 2 * e["error"])
-words = f"{np.median(errors):.2f} %, at most {max(errors):.2f} %" if errors else "none measured yet"
-print(f"standard error of an exact spread, relative: median {words}")
+words = "not measured yet"
+if errors:
+    words = f"median {np.median(errors):.2f} %, at most {max(errors):.2f} %"
+print(f"standard error of an exact spread, relative: {words}")
 
 # %% tags=["remove-input"]
 names = [f"reg/claim-{k}" for k in (18, 19, 20, 21)]

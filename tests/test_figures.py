@@ -169,3 +169,14 @@ def test_a_verdict_that_its_evidence_does_not_earn_is_refused():
         figures.verdict("reg/lemma-3.1", evidence)
     with pytest.raises(ValueError, match=r"no statement 'reg/lemma-9'; `astute statements` lists"):
         figures.verdict("reg/lemma-9")
+
+
+def test_curves_over_strength_leave_out_what_is_missing():
+    rows = {"delta_loss": {"ar4": 0.6, "ar16": 0.5}, "train_acc": {"ar0": None}}
+    fig = figures.strengths({"a": [(rows, "o-", "ours")], "b": [({}, "x--", "paper")]})
+    lines = {ax: ax.lines for ax in fig.axes if ax.lines}
+    assert len(fig.axes) == 8
+    assert [line.get_xydata().tolist() for ax in lines.values() for line in ax] == [
+        [[4, 0.6], [16, 0.5]]
+    ]
+    assert lines[fig.axes[0]][0].get_label() == "ours, gap"

@@ -124,10 +124,11 @@ for name in ("fc1", "fc2", "fc3"):
     print(f"{name}: spread times {(b / a).item():.2f}")
 
 # %% [markdown]
-# So no layer's spread is a property of the function. A comparison of two networks, layer by layer,
-# trusts that training put their factors at the same places. Weight decay works towards that, and
-# the sum over layers is *not* free of factors either. What is: the spread relative to the mean
-# singular value, which the table below shows as a fourth row.
+# So no layer's spread is a property of the function. (In a residual network this works within each
+# block, if its biases go along.) A comparison of two networks, layer by layer, trusts that training
+# put their factors at the same places; weight decay works towards that. A sum over layers is not
+# free of factors either. What is: the spread relative to the mean singular value, which the table
+# of sums below shows as well.
 #
 # ## Figures 1a, 5c and 5d
 

@@ -175,7 +175,7 @@ figures.judgements([claims.judge(name, scale) for name in GAPS], scale)
 # loss sees how far beyond the boundary images are, and that distance shrinks.
 #
 # If this is the reason, then a network that has **not** fitted its images has no rising gap. Ours
-# of table 3 have not. Few images for longer, 1,000 for 50 epochs, come nearer to the paper's
+# of table 3 see theirs ten times, which is not enough. Few images for longer, 1,000 for 50 epochs, come nearer to the paper's
 # situation:
 
 # %% tags=["remove-input", "nbval-ignore-output"]

@@ -185,10 +185,10 @@ columns = ["data", "strength", "split", *COLUMNS.values()]
 figures.table(lines, columns, f"Margins in logits, scale {scale}; several seeds: mean ± range")
 
 # %% [markdown]
-# Our networks have not fitted their training images, so training and test margins look alike. The
-# paper's explanation of the rising gap of accuracies (B.3), a training distribution piled up just
-# beyond zero and therefore skewed, needs networks that have; claim 17 is judged, but ours are not
-# in that regime.
+# Where training and test rows agree, a network has not fitted its training images; ten epochs are
+# few for that. The paper's explanation of the rising gap of accuracies (B.3), a training
+# distribution piled up just beyond zero and therefore skewed, is about networks that have, so that
+# claim 17 can hold or fail here for another reason than theirs.
 
 # %% tags=["remove-input"]
 judged = [claims.judge(f"reg/claim-{k}", scale) for k in (13, 14, 17)]
@@ -375,6 +375,7 @@ figures.judgements(judged, scale, readings=True)
 #   with the width, and for distributions of one shape their ratio says how many are wrong.
 # - **That widths of two networks compare.** A margin has the unit logit, and networks choose their
 #   own. Nothing in the paper fixes the scale.
-# - **Table 1's quantity.** The readings differ by a factor, not in their trends; claims 22 and 23
-#   are judged under both.
+# - **Table 1's quantity.** The factors above compare networks of unequal accuracy; the reading whose
+#   factor varies less from cell to cell is the likelier one, no more. Claims 22 and 23 are judged
+#   under both.
 # - **Our schedule**: networks that are still learning are unsure for that reason too.

@@ -243,8 +243,8 @@ figures.judgements(judged, scale, readings=True)
 # %% [markdown]
 # Claim 21, "around 1", is the one where the definitions part most: the live table above has them
 # apart by a factor for one and the same layer. Networks that have trained for a short time still
-# carry their initial weights, which are the same at both strengths for one seed; differences are
-# small for that reason.
+# carry their initial weights, which are the same at both strengths for one seed; that alone
+# keeps differences small.
 #
 # (reg-4-2-beyond)=
 # ## Does the spread go with what it explains?

@@ -217,8 +217,8 @@ figures.judgements(judged, scale)
 
 # %% [markdown]
 # Claims 09 and 11 speak of four bounds; ours at scale `cpu` are two, so the *order between* 3, 5
-# and none stays open. Claim 09 needs a network that fits its images without control, which ours
-# does not in ten epochs; claim 12 does not.
+# and none stays open. Claim 09 is about networks that fit their images without control, for
+# which ten epochs are few; claim 12 is not.
 #
 # ## What we doubt
 #

@@ -175,8 +175,8 @@ figures.judgements([claims.judge(name, scale) for name in GAPS], scale)
 # loss sees how far beyond the boundary images are, and that distance shrinks.
 #
 # If this is the reason, then a network that has **not** fitted its images has no rising gap. Ours
-# of table 3 see theirs ten times, which is not enough. Few images for longer, 1,000 for 50 epochs, come nearer to the paper's
-# situation:
+# of table 3 see theirs ten times, which is not enough. Few images for longer, 1,000 for 50 epochs,
+# come nearer to the paper's situation:
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 print(runs.state("reg/few-images", scale, loaded["reg/few-images"]))

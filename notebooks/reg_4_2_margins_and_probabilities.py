@@ -375,7 +375,7 @@ figures.judgements(judged, scale, readings=True)
 #   with the width, and for distributions of one shape their ratio says how many are wrong.
 # - **That widths of two networks compare.** A margin has the unit logit, and networks choose their
 #   own. Nothing in the paper fixes the scale.
-# - **Table 1's quantity.** The factors above compare networks of unequal accuracy; the reading whose
-#   factor varies less from cell to cell is the likelier one, no more. Claims 22 and 23 are judged
-#   under both.
+# - **Table 1's quantity.** The factors above compare networks of unequal accuracy; the reading
+#   whose factor varies less from cell to cell is the likelier one, no more. Claims 22 and 23 are
+#   judged under both.
 # - **Our schedule**: networks that are still learning are unsure for that reason too.

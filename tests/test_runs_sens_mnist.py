@@ -286,18 +286,6 @@ def test_fashion_claims_turn():
     assert not judged.fashion_pays_for_robustness(rows)[0]
 
 
-def test_distance_and_robustness_are_correlated_within_a_data_set():
-    rows = [
-        {"dataset": "MNIST", "variant": str(d), "distance": d, "robust_acc": 10 * d}
-        for d in (7.0, 7.5, 8.0)
-    ]
-    holds, text = judged.distance_goes_with_robustness(rows)
-    assert holds
-    assert text == "MNIST only: r = 1.00"
-    rows[0]["robust_acc"], rows[2]["robust_acc"] = 80, 70
-    assert not judged.distance_goes_with_robustness(rows)[0]
-
-
 def test_figure_5_gives_no_robustness_of_mnist_to_cifar():
     bits = {"robust_accuracy": intervals.proportion([True]), "clean_accuracy": 1}
     bits |= {"robustness_wrt_predictions": 1}

@@ -33,7 +33,7 @@ def status(args):
                     "measured": done,
                     "failed": failed,
                     "missing": missing,
-                    "minutes": round(cost, 1) if cost == cost else None,
+                    "minutes": round(cost, 2) if cost == cost else None,
                     "files": [_file(study.id, scale, run) for run in planned],
                 }
             )

@@ -408,3 +408,21 @@ def test_a_damaged_record_is_not_judged_over(folder):
     path.write_text(path.read_text()[:-5])
     with pytest.raises(records.RecordError, match="delete it and run again"):
         claims.judge("sens/claim-04")
+
+
+@pytest.mark.parametrize("name", ["sens/claim-33", "sens/claim-34"])
+def test_widths_on_cifar_hold_as_printed_and_no_study_measures_them(name):
+    assert claims.on_paper(name, "sens_table5")[0]
+    rows = [
+        row | ({"train_w4": 0.0, "test_w4": 99.0} if row["metric"] == "robust_accuracy" else {})
+        for row in papers.table("sens_table5")
+    ]
+    assert not claims.PREDICATES[name].holds(rows)[0]
+    judged = claims.judge(name, "cpu")
+    assert judged.verdict == "not measured"
+    assert "no study of ours" in judged.evidence
+
+
+def test_no_claim_has_two_predicates():
+    with pytest.raises(ValueError, match="sens/claim-33 has a predicate already"):
+        claims.claim("sens/claim-33", (), list)(lambda rows: (True, ""))

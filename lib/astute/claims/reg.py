@@ -6,7 +6,7 @@ from statistics import median
 
 from ..runs import reg
 from ..theory.reg import rank_correlation
-from . import Incomplete, claim, column
+from . import Incomplete, Unplanned, claim, column
 
 #: The paper's strengths, in 255ths.
 STRENGTHS = (4, 8, 16)
@@ -130,6 +130,15 @@ ERROR_GAPS = {
     "the tables' networks": partial(_images, few=False),
     "few images for longer": partial(_images, few=True),
 }
+
+
+@claim("reg/claim-05", (), lambda found: [])
+def tiny_imagenet_pays_in_loss(rows):
+    """On Tiny-ImageNet test loss increases with strength."""
+    if not rows:
+        raise Unplanned("the wide residual network on Tiny-ImageNet: no study of ours trains it")
+    curves = {name: f["test_loss"] for name, f in _curves(rows, "test_loss").items()}
+    return all(map(_rises, curves.values())), _words(curves)
 
 
 @claim("reg/claim-06", (*PGD, "reg/few-images"), ERROR_GAPS["the tables' networks"], ERROR_GAPS)

@@ -211,12 +211,12 @@ def width_fits_the_training_images(rows):
 def width_does_not_help_new_images(rows):
     """On test images it grows by at most 4, and falls for levels up to 3."""
     gains = _widths(rows, "test")
-    low = [gains[name] for name in gains if name == "original" or _level(name) <= 3]
+    low = [gains[name] for name in gains if name == "original" or _printed_level(name) <= 3]
     text = f"at most {max(gains.values()):+.1f}; for levels up to 3 at most {max(low):+.1f}"
     return max(gains.values()) <= 4 and max(low) < 0, text
 
 
-def _level(name):
+def _printed_level(name):
     """A saturation's level from its name, "saturate 2.5"."""
     return float(name.split()[-1])
 

@@ -43,7 +43,7 @@ measure = False
 # ## The score, and which way it points
 #
 # ```{math}
-# :label: eq-idio-distance
+# :label: eq-idio-new-distance
 # d_i = \begin{cases} \lVert x_{\mathrm{adv},i}(\Theta_p) - x_i\rVert_2^2
 # & \text{if } x_i \text{ is classified rightly and its adversarial is not},\\
 # 0 & \text{otherwise,}\end{cases}

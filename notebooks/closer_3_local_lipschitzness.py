@@ -243,6 +243,17 @@ figures.table(
     + figures.PLUS_MINUS,
 )
 
+# %% tags=["remove-input", "nbval-ignore-output"]
+fig, axes = plt.subplots(1, 2, figsize=(7.8, 3.6), sharey=True)
+for ax, (reading, words) in zip(axes, list(LIPSCHITZ.items())[:2], strict=True):
+    dots(ax, claims.means(cifar), reading, "o")
+    dots(ax, wide.values(), "test_lipschitz", "x")
+    ax.set(xscale="log", xlabel="test Lipschitz", title=f"CIFAR-10, ours: {words}")
+axes[0].set(ylabel="attacked accuracy, per cent")
+axes[0].legend(fontsize="x-small")
+alt = "CIFAR-10: attacked accuracy against test Lipschitz; dots ours, crosses the paper's"
+figures.show(fig, alt=alt)
+
 # %% [markdown]
 # The order *within* TRADES is the paper's, in both directions of the search. LLR as published is
 # the smoothest and the least accurate: its penalty, tuned for long schedules, holds the network

@@ -249,6 +249,7 @@ for ax, (reading, words) in zip(axes, list(LIPSCHITZ.items())[:2], strict=True):
     dots(ax, claims.means(cifar), reading, "o")
     dots(ax, wide.values(), "test_lipschitz", "x")
     ax.set(xscale="log", xlabel="test Lipschitz", title=f"CIFAR-10, ours: {words}")
+    ax.xaxis.set_minor_formatter("")
 axes[0].set(ylabel="attacked accuracy, per cent")
 axes[0].legend(fontsize="x-small")
 alt = "CIFAR-10: attacked accuracy against test Lipschitz; dots ours, crosses the paper's"
@@ -256,9 +257,8 @@ figures.show(fig, alt=alt)
 
 # %% [markdown]
 # The order *within* TRADES is the paper's, in both directions of the search. LLR as published is
-# the smoothest and the least accurate: its penalty, tuned for long schedules, holds the network
-# down. AT comes next on both counts. So smoothness here is bought with under-fitting, which the
-# slides' fully trained networks need not.
+# the smoothest and the least accurate, and AT comes next on both counts. Perhaps smoothness is here
+# no more than under-fitting: at a schedule this short the two cannot be told apart.
 #
 # ## Would a better attack change the story?
 #

@@ -145,8 +145,9 @@ figures.table(
 
 # %% [markdown]
 # Clean gaps are a few points at most, adversarial ones about none; those are measured on 1,000
-# images of either split, within some three points. What the slides call bad generalisation is
-# over-fitting, and it takes capacity and epochs to show.
+# images of either split, within some three points. The large gaps of the slides come from networks
+# that have fitted their training images; whether ours would open such gaps when trained as far was
+# not measured.
 #
 # ## Verdicts
 

@@ -97,8 +97,8 @@ for attack in (attacks.DeepFool.foolbox1(), attacks.DeepFool.foolbox3(norm="l2")
 # %% [markdown]
 # (We count an attack as successful if the prediction changes by more than rounding. Foolbox asked
 # for any change, so on the border its answer was rounding's.) MNIST's and Fashion-MNIST's
-# backgrounds are black, CIFAR-10 has no such pixels. Both versions are measured, "DeepFool 2019"
-# and "DeepFool".
+# backgrounds are black; photographs have few such pixels. Both versions are measured,
+# "DeepFool 2019" and "DeepFool".
 
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)

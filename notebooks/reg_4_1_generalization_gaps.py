@@ -123,7 +123,7 @@ def compared(printed, name, caption, metrics=TITLES):
         cells = [figures.cell(*rows, column, digits=digits) for column in columns]
         lines.append([TITLES[metric], *cells])
     titles = ["a = " + column.removeprefix("ar") for column in columns]
-    caption += f", per cent and nats: paper → **ours**, scale {scale}; several seeds: mean ± range"
+    caption += f", per cent and nats: paper → **ours**, scale {scale}. {figures.PLUS_MINUS}"
     return figures.table(lines, ["", *titles], caption)
 
 

@@ -182,7 +182,8 @@ for row in reg.blocks(both):
         lines.append([row["dataset"], row["strength"], split, *cells])
 lines = lines or [["", "", "", *["not measured at this scale"] * len(COLUMNS)]]
 columns = ["data", "strength", "split", *COLUMNS.values()]
-figures.table(lines, columns, f"Margins in logits, scale {scale}; several seeds: mean ± range")
+caption = f"Margins in logits, scale {scale}; several seeds: ± their range"
+figures.table(lines, columns, caption)
 
 # %% [markdown]
 # Where training and test rows agree, a network has not fitted its training images; ten epochs are

@@ -84,3 +84,15 @@ def test_the_bootstrap_agrees_with_the_normal_interval_of_many_images():
     normal = intervals.mean(values)
     assert (low, high) == pytest.approx((normal["low"], normal["high"]), abs=0.01)
     assert intervals.bootstrap(values) == (low, high)
+
+
+def test_the_interval_over_seeds_is_the_t_test_s():
+    values = np.random.default_rng(0).normal(size=(4, 3))
+    low, high = intervals.student(values)
+    truth = stats.ttest_1samp(values, 0, axis=1).confidence_interval()
+    np.testing.assert_allclose([low, high], [truth.low, truth.high])
+
+
+def test_one_seed_has_no_interval():
+    with pytest.raises(ValueError, match="two or more"):
+        intervals.student([[1.0], [2.0]])

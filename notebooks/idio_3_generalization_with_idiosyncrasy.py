@@ -34,7 +34,6 @@ import numpy as np
 from IPython.display import display
 
 from astute import claims, data, figures, runs
-from astute.runs import idio_parts
 from astute.theory import CHECKS, idio, idio_lemmas
 
 figures.use()
@@ -265,7 +264,7 @@ for name in ("idio/eq-6-bilevel", "idio/same-distribution", "idio/optimization-6
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
 recorded = runs.load("idio/parts", scale, measure, context)
-used = [row for row in claims.means(idio_parts.parts(recorded)) if "GDS" in row]
+used = [row for row in claims.means(runs.idio.parts.parts(recorded)) if "GDS" in row]
 WORDS = {"G": "X_G", "GS": "X_G + X_S", "GD": "X_G + X_D", "GDS": "X"}
 
 # %% tags=["remove-input", "nbval-ignore-output"]
@@ -421,7 +420,7 @@ display(figures.verdict("idio/tsipras-example", CHECKS["idio/tsipras-example"]()
 # the frequency 0 is shown around grey; what leaves $[0,1]$ is cut off.
 
 # %% tags=["nbval-ignore-output"]
-rings = idio_parts.band_parts("cpu")[:4]
+rings = runs.idio.parts.band_parts("cpu")[:4]
 photographs = data.natural_patches(40, size=32)
 shown = photographs[photographs.flatten(1).std(1).argsort(descending=True)[:3]]
 total = sum(ring.part(shown) for ring in rings[1:])
@@ -438,7 +437,7 @@ figures.show(figures.images(grid, titles=labels, size=1.2), alt="Three patches a
 # %% tags=["remove-input", "nbval-ignore-output"]
 recorded = runs.load("idio/bands", scale, measure, context)
 table, heads = [], []
-for (run, record), row in zip(recorded, idio_parts.bands(recorded), strict=True):
+for (run, record), row in zip(recorded, runs.idio.parts.bands(recorded), strict=True):
     labels = [variant.label for variant in run.tested]
     words = record["error"].partition(":")[0] if record and record["status"] == "failed" else ""
     cells = [f"{100 * row[k][0]['value']:.1f}" if row[k] else "" for k in labels]
@@ -449,7 +448,7 @@ figures.table(table, heads, f"Right on each part of the test images, per cent, s
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 alone, top, whole = {}, {}, {}
-for row in idio_parts.bands(recorded):
+for row in runs.idio.parts.bands(recorded):
     shares = {k: v[0]["value"] for k, v in row.items() if isinstance(v, list) and v}
     if row["train"] == "original" and shares:
         top[row["data"]] = shares[list(shares)[3]]

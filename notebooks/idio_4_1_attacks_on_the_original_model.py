@@ -34,7 +34,7 @@ import torch
 from torch import nn
 
 from astute import attacks, claims, figures, intervals, runs
-from astute.runs import idio_attacks, idio_rows
+from astute.runs import idio
 
 figures.use()
 
@@ -91,7 +91,7 @@ x, y = torch.ones(1, 1, 1, 2), torch.tensor([1])
 for attack in (attacks.DeepFool.foolbox1(), attacks.DeepFool.foolbox3(norm="l2")):
     found = attack(model, x, y)
     fooled = attacks.fooled(model, found, y).item()
-    print(f"{idio_attacks.label(attack):<14}", found.flatten().numpy().round(3), fooled)
+    print(f"{idio.attacks.label(attack):<14}", found.flatten().numpy().round(3), fooled)
     assert fooled == (attack.overshoots == "total")
 
 # %% [markdown]
@@ -103,8 +103,8 @@ for attack in (attacks.DeepFool.foolbox1(), attacks.DeepFool.foolbox3(norm="l2")
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
 found = runs.load("idio/fig1", scale, measure, context)
-found = [(r, rec) for r, rec in found if isinstance(r, idio_attacks.Transferred)]
-where = lambda r: (idio_attacks.DATA[r.trained.data], idio_attacks.label(r.attack))  # noqa: E731
+found = [(r, rec) for r, rec in found if isinstance(r, idio.attacks.Transferred)]
+where = lambda r: (idio.attacks.DATA[r.trained.data], idio.attacks.label(r.attack))  # noqa: E731
 results = {where(r): (r, rec["result"]) for r, rec in found if rec and rec["status"] == "ok"}
 sets = list(dict.fromkeys(where(r)[0] for r, _ in found))
 names = list(dict.fromkeys(where(r)[1] for r, _ in found))
@@ -165,7 +165,7 @@ def panel(ax, where, method, reading):
     own = [v for v in own if v["p"] in (0, 5, 25, 50, 75, 90, 99, 20, 40, 60, 80)]
     own = [v for v in own if scale == "smoke" or v["p"] not in (20, 40, 60, 80)]
     for i, v in enumerate(own):
-        accuracy = idio_rows.bounded(result, v, run.bounds, reading)
+        accuracy = idio.rows.bounded(result, v, run.bounds, reading)
         colour = plt.cm.viridis_r(0.1 + 0.9 * i / max(1, len(own) - 1))
         ax.plot(run.bounds, [100 * a for a in accuracy], color=colour, label=f"p = {v['p']}")
 
@@ -217,7 +217,7 @@ figure_1("M2", "c")
 # paper's methods, and noise. If shrinking were what helps, the methods would stand above the noise.
 
 # %% tags=["remove-input", "nbval-ignore-output"]
-measured = claims.means(idio_rows.curves(found, attacks=names))
+measured = claims.means(idio.rows.curves(found, attacks=names))
 CONTROLS = ("noise like M1", "noise like M2")
 
 
@@ -231,7 +231,7 @@ def within(where, method, points=2):
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]
-kinds = (*idio_rows.METHODS, *CONTROLS)
+kinds = (*idio.rows.METHODS, *CONTROLS)
 gains = {where: [within(where, m) for m in kinds] for where in results}
 show = lambda g: "not measured yet" if g is None else f"{g:+.0f}"  # noqa: E731
 figures.table(

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from astute import claims, figures, intervals, papers, runs, scores
-from astute.runs import idio_rows
+from astute.runs import idio
 
 figures.use()
 
@@ -78,7 +78,7 @@ assert area > 1
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
 found = runs.load("idio/table1", scale, measure, context)
-cells = idio_rows.anew(found)
+cells = idio.rows.anew(found)
 done = [c for c in cells if "found" in c]
 ATTACKS = list(dict.fromkeys(c["attack"] for c in cells))
 SETS = list(dict.fromkeys(c["data"] for c in cells))
@@ -122,7 +122,7 @@ figures.table(
 # %% tags=["remove-input", "nbval-ignore-output"]
 def change(cell, score="paper"):
     """Change of a score by the base, in per cent: value and interval."""
-    before, after = (idio_rows.SCORES[score](cell[k]) for k in ("base", "found"))
+    before, after = (idio.rows.SCORES[score](cell[k]) for k in ("base", "found"))
     low, high = intervals.bootstrap(after - before)
     parts = np.array([(after - before).mean(), low, high])
     return 100 * parts / max(before.mean(), 1e-12)
@@ -142,7 +142,7 @@ def line(data, method, score="paper"):
     for p in range(1, 6):
         theirs = f"{100 * own[f'delta_p{p}'] / own['score_p0']:+.1f}" if own else ""
         pick = [c for c in done if (c["data"], c["p"]) == (data, p)]
-        pick = [c for c in pick if idio_rows.METHODS.get(c["method"], c["method"]) == method]
+        pick = [c for c in pick if idio.rows.METHODS.get(c["method"], c["method"]) == method]
         by = {c["attack"]: words(c, score) for c in pick}
         ours = " / ".join(by.get(a, "–") for a in SHOWN)
         row.append(f"{theirs} → {ours}" if score == "paper" and theirs else ours)
@@ -151,7 +151,7 @@ def line(data, method, score="paper"):
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 figures.table(
-    [line(d, m) for d in SETS for m in (*idio_rows.METHODS.values(), "noise like M2")],
+    [line(d, m) for d in SETS for m in (*idio.rows.METHODS.values(), "noise like M2")],
     ["data", "method", *(f"p = {p}" for p in range(1, 6))],
     f"Paper → ours by {' / '.join(SHOWN)}, change in per cent; –: not measured. Scale {scale}",
 )
@@ -162,7 +162,7 @@ figures.table(
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 figures.table(
-    [line(d, m, "area") for d in SETS for m in (*idio_rows.METHODS.values(), "noise like M2")],
+    [line(d, m, "area") for d in SETS for m in (*idio.rows.METHODS.values(), "noise like M2")],
     ["data", "method", *(f"p = {p}" for p in range(1, 6))],
     f"Ours by {' / '.join(SHOWN)}, change of the area in per cent",
 )
@@ -185,11 +185,11 @@ def signs(chosen, score):
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]
-rows, METHODS = [], tuple(idio_rows.METHODS)
+rows, METHODS = [], tuple(idio.rows.METHODS)
 for attack in ATTACKS:
     for name, chosen in (("M1, M2, M3", METHODS), ("noise", ("noise like M2",))):
         own = [c for c in done if c["attack"] == attack and c["method"] in chosen]
-        rows += [[attack, name, s, *signs(own, s)] for s in idio_rows.SCORES if own]
+        rows += [[attack, name, s, *signs(own, s)] for s in idio.rows.SCORES if own]
 deltas = [r[f"delta_p{p}"] for r in printed.values() for p in range(1, 6)]
 theirs = ["45", *(str(sum(t(d) for d in deltas)) for t in (lambda d: d > 0, lambda d: d == 0))]
 rows.insert(0, ["paper", "M1, M2, M3", "paper", *theirs, str(sum(d < 0 for d in deltas)), "", ""])

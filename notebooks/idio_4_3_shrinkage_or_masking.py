@@ -33,7 +33,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from astute import attacks, figures, intervals, pruning, robustness, runs
-from astute.runs import idio_attacks
+from astute.runs import idio
 
 figures.use()
 
@@ -56,7 +56,7 @@ measure = False
 
 # %%
 context = runs.Context(device=device, data_root=data_root)
-setting = idio_attacks.settings("smoke")[0]
+setting = idio.attacks.settings("smoke")[0]
 model, _ = runs.trained(setting, context)
 x, y = setting.split("test", context, 100)
 common = {"norm": "linf", "eps": 0.05, "step_size": 0.0125, "steps": 10}

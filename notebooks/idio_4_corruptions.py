@@ -31,8 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from astute import claims, corruptions, data, figures, papers, runs
-from astute.claims import idio_corruptions as judged_by
-from astute.runs import idio_corruptions as idio
+from astute.runs import idio
 from astute.theory import idio_scores
 
 figures.use()
@@ -147,9 +146,9 @@ figures.glue("idioc m3p50", f"{off:+.3f}")
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
 found = runs.load("idio/fig2-cifar", scale, measure, context)
-rows = idio.versions(found)
-ours = idio.points(claims.means(rows))
-spread = judged_by.ranges(rows) if ours else {}
+rows = idio.corruptions.versions(found)
+ours = idio.corruptions.points(claims.means(rows))
+spread = claims.idio.corruptions.ranges(rows) if ours else {}
 plan = {run.role: run for run, _ in reversed(found)}
 
 
@@ -284,7 +283,7 @@ figures.table(table, [*heads, "units always active"], f"The networks, scale {sca
 
 
 # %% tags=["remove-cell"]
-bases = {name: role for role, made in idio.PERTURBED.items() for name in made}
+bases = {name: role for role, made in idio.corruptions.PERTURBED.items() for name in made}
 
 
 def changes(rows):
@@ -365,7 +364,7 @@ done = [(run, rec) for run, rec in found if rec and rec["status"] == "ok"]
 first = {run.role: record["result"] for run, record in done}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 for ax, role in zip(axes, first, strict=False):
-    for k, method in enumerate(m.label for m in idio.METHODS):
+    for k, method in enumerate(m.label for m in idio.corruptions.METHODS):
         style = "--" if method.startswith("noise") else "-"
         at = path(role, method)
         ax.plot(*zip(*at, strict=True), style, marker=".", color=f"C{k}", label=method)
@@ -383,11 +382,11 @@ def above(role, method):
     return max(sum(at) for at in path(role, method))
 
 
-for role in idio.PERTURBED:
+for role in idio.corruptions.PERTURBED:
     for kind, want in (("methods", False), ("noise", True)):
         heights = [
             above(role, m.label)
-            for m in idio.METHODS
+            for m in idio.corruptions.METHODS
             if role in first and m.label.startswith("noise") == want
         ]
         figures.glue(f"idioc {role} {kind}", f"{max(heights):+.3f}" if heights else "?")

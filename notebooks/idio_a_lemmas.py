@@ -36,7 +36,7 @@ import numpy as np
 from IPython.display import display
 
 from astute import claims, figures, papers, runs
-from astute.runs import idio_parts
+from astute.runs import idio
 from astute.theory import CHECKS, idio_lemmas, idio_scores
 from astute.theory.idio_lemmas import least_absolute, least_squares
 
@@ -232,12 +232,12 @@ display(figures.verdict("idio/lemmas-separate-coordinates", separate))
 context = runs.Context(device=device, data_root=data_root)
 recorded = runs.load("idio/lemmas", scale, measure, context)
 table = []
-for row in claims.means(idio_parts.norms(recorded)):
+for row in claims.means(idio.parts.norms(recorded)):
     norm = "l2" if row["loss"] == "squared" else "l1"
-    fits = [row.get(f"{parts}{penalty}: {norm}") for parts, penalty in idio_parts.FITS]
+    fits = [row.get(f"{parts}{penalty}: {norm}") for parts, penalty in idio.parts.FITS]
     cells = [f"{v:.2f}" if v else "not measured yet" for v in fits]
     table.append([row["case"], row["loss"], f"$\\ell_{norm[1]}$", *cells])
-heads = ["$x_D$", "loss", "norm", *(f"${x}${penalty}" for x, penalty in idio_parts.FITS)]
+heads = ["$x_D$", "loss", "norm", *(f"${x}${penalty}" for x, penalty in idio.parts.FITS)]
 figures.table(table, heads, f"Norms of the weights, mean of random sets, scale {scale}")
 
 # %% tags=["remove-input", "nbval-ignore-output"]

@@ -29,7 +29,7 @@ import torch
 from scipy.stats import spearmanr
 
 from astute import attacks, claims, data, figures, runs, transforms
-from astute.runs import sens_masking
+from astute.runs import sens
 
 figures.use()
 
@@ -111,7 +111,7 @@ figures.table(lines, ["attack, ε = 0.6", "broken"], "A network that rounds its 
 context = runs.Context(device=device, data_root=data_root)
 plain = runs.load("sens/table2", scale, measure, context)
 masking = runs.load("sens/masking", scale, measure, context)
-rows = sens_masking.checks(plain + masking)
+rows = sens.masking.checks(plain + masking)
 NAMES = ("binarized", "original")
 
 # %% tags=["remove-input", "nbval-ignore-output"]
@@ -122,8 +122,8 @@ figures.table(
 )
 
 # %% tags=["remove-cell"]
-curves = [(r, rec["result"]) for r, rec in masking if isinstance(r, sens_masking.Curve) and rec]
-ways = [(r, rec["result"]) for r, rec in masking if isinstance(r, sens_masking.LossAlong) and rec]
+curves = [(r, rec["result"]) for r, rec in masking if isinstance(r, sens.masking.Curve) and rec]
+ways = [(r, rec["result"]) for r, rec in masking if isinstance(r, sens.masking.LossAlong) and rec]
 
 
 # %% tags=["remove-cell"]
@@ -207,7 +207,7 @@ if measured and scale == "cpu":  # the sentences below, as code
 # random squares. First 500 test images.
 
 # %% tags=["remove-cell"]
-strongest = sens_masking.worst_of_three(
+strongest = sens.masking.worst_of_three(
     plain + runs.load("sens/table2-strongest", scale, measure, context)
 )
 both = [r for r in claims.means(strongest) if None not in (r["robust_acc"], r["strongest"])]

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from astute import claims, data, figures, intervals, papers, runs, transforms
-from astute.runs import sens, sens_cifar
+from astute.runs import sens
 
 figures.use()
 
@@ -101,8 +101,8 @@ assert torch.equal(moved.round(), binary)
 # paper's WideResNet-28-4, on 10,000 of the 50,000 images.
 
 # %% tags=["nbval-ignore-output"]
-planned = sens_cifar.STUDIES[0].at(scale)
-run = planned[0] if planned else sens_cifar.STUDIES[0].at("cpu")[0]
+planned = sens.cifar.STUDIES[0].at(scale)
+run = planned[0] if planned else sens.cifar.STUDIES[0].at("cpu")[0]
 for name in ("model", "objective", "recipe", "train_size"):
     print(textwrap.fill(f"{name}: {getattr(run.trained, name)}", 78, subsequent_indent="    "))
 print(textwrap.fill(f"tested by: {run.attack} on {run.test_size} images", 78))
@@ -110,7 +110,7 @@ print(textwrap.fill(f"tested by: {run.attack} on {run.test_size} images", 78))
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
 found = runs.load("sens/table3", scale, measure, context)
-rows = sens_cifar.measured(found)
+rows = sens.cifar.measured(found)
 ours = {row["variant"]: row for row in claims.means(rows)}
 paper = {row["variant"]: row for row in papers.table("sens_table3")}
 COLUMNS = {
@@ -205,7 +205,7 @@ if scale == "cpu" and None not in (binary_row.get("std_test_acc"), binary_row.ge
 
 # %% tags=["remove-cell"]
 boxed = found + runs.load("sens/table7-cifar", scale, measure, context)
-table7 = sens_cifar.table7(boxed)
+table7 = sens.cifar.table7(boxed)
 printed = {
     r["variant"]: r for r in papers.table("sens_table7") if r["dataset"] in ("CIFAR10", "CIFAR-10")
 }
@@ -289,7 +289,7 @@ figures.judgements([claims.judge(f"sens/claim-{k}", scale) for k in (27, 42)], s
 # %% tags=["remove-cell"]
 more = runs.load("sens/table3-stronger", scale, measure, context)
 more += runs.load("sens/table3-train", scale, measure, context)
-beyond = sens_cifar.extremes(found + more)
+beyond = sens.cifar.extremes(found + more)
 
 
 def first(row, column):

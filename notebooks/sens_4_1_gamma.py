@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from astute import claims, data, figures, runs, transforms
-from astute.runs import closer, sens_cifar
+from astute.runs import closer, sens
 
 figures.use()
 
@@ -93,7 +93,7 @@ else:
 # %% tags=["remove-cell"]
 found = runs.load("sens/fig3a", scale, measure, context)
 found += runs.load("sens/table3", scale, measure, context)
-rows = sens_cifar.figure3a(found)
+rows = sens.cifar.figure3a(found)
 COLUMNS = {
     "std_test_acc": "standard: accuracy",
     "pgd_test_acc": "PGD: accuracy",

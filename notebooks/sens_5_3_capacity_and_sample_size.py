@@ -26,7 +26,7 @@
 import matplotlib.pyplot as plt
 
 from astute import claims, figures, models, papers, runs
-from astute.runs import sens_mnist
+from astute.runs import sens
 
 figures.use()
 
@@ -61,7 +61,7 @@ assert 900 < sizes[4] / sizes[0.125] < 1100
 
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
-rows = sens_mnist.table4(runs.load("sens/table4", scale, measure, context))
+rows = sens.mnist.table4(runs.load("sens/table4", scale, measure, context))
 KEYS = ("training", "metric", "variant")
 paper = {tuple(map(r.get, KEYS)): r for r in papers.table("sens_table4")}
 columns = [key for key in rows[0] if key not in KEYS]
@@ -131,7 +131,7 @@ figures.judgements(judged, scale, readings=True)
 # prints no numbers for it.
 
 # %% tags=["remove-cell"]
-samples = sens_mnist.samples(runs.load("sens/fig4", scale, measure, context))
+samples = sens.mnist.samples(runs.load("sens/fig4", scale, measure, context))
 SHOWN = ("train_acc", "test_acc", "train_robust", "test_robust")
 
 # %% tags=["remove-input", "nbval-ignore-output"]

@@ -26,7 +26,7 @@
 import matplotlib.pyplot as plt
 
 from astute import claims, data, figures, interclass, papers, runs, transforms
-from astute.runs import sens, sens_masking, sens_mnist
+from astute.runs import sens
 
 figures.use()
 
@@ -98,7 +98,7 @@ figures.table(lines, ["target", "scaled", "factor, paper", "ours, by column", "o
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 NAMES = "sens/table1", "sens/table2", "sens/fig5"
-rows = sens_mnist.table1([one for name in NAMES for one in runs.load(name, scale)])
+rows = sens.mnist.table1([one for name in NAMES for one in runs.load(name, scale)])
 KINDS = {"smoothed": "smoothed", "scaled_original": "original, scaled"}
 KINDS |= {"scaled_binarized": "binarised, scaled"}
 lines = []
@@ -114,7 +114,7 @@ figures.table(
 
 # %% tags=["remove-cell"]
 NAMES = "sens/second-look", "sens/table2-strongest"
-second = sens_masking.second_look([one for name in NAMES for one in runs.load(name, scale)])
+second = sens.masking.second_look([one for name in NAMES for one in runs.load(name, scale)])
 TARGET = ("smooth 3", "scale 0.97", "binarized, scale 0.821")
 strong = {r["variant"]: r["in_box"] for r in second if r["attack"] == "worst of three"}
 weak = claims.means(rows)[0]
@@ -161,7 +161,7 @@ figures.show(fig, alt="Robust accuracy of MNIST variants against their inter-cla
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 both = [one for n in ("sens/table2", "sens/table7") for one in runs.load(n, scale)]
-rows = sens_mnist.table7(both)
+rows = sens.mnist.table7(both)
 paper = {r["variant"]: r for r in papers.table("sens_table7") if r["dataset"] == "MNIST"}
 COLUMNS = {"robust_acc_with_bound": "in the box", "robust_acc_without_bound": "without it"}
 lines = []

@@ -26,7 +26,7 @@
 import torch
 
 from astute import attacks, certified, claims, data, figures, losses, papers, runs, transforms
-from astute.runs import sens, sens_certified
+from astute.runs import sens
 
 figures.use()
 
@@ -102,7 +102,7 @@ print("at 0.5 all images can be made one:", bool((grey == grey[0]).all()))
 
 # %% tags=["remove-cell"]
 context = runs.Context(device=device, data_root=data_root)
-rows = sens_certified.certificates(runs.load("sens/lp-bmnist", scale, measure, context))
+rows = sens.certified.certificates(runs.load("sens/lp-bmnist", scale, measure, context))
 prose = {r["id"].split("/")[1]: r["value"] for r in papers.table("sens_prose")}
 PAPER = {("binarized", "clean"): prose["p4"], ("binarized", "error"): prose["p3"]}
 PAPER |= {("original", "error"): prose["p5"]}

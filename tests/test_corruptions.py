@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from astute import corruptions, data, papers
-from astute.corruptions import KINDS, Corruption, coordinates, group_accuracies, relative_mce
+from astute.corruptions import (
+    KINDS,
+    Corruption,
+    coordinates,
+    group_accuracies,
+    images,
+    relative_mce,
+)
 from astute.values import config
 
 
@@ -96,7 +103,7 @@ def test_pixelate_averages_blocks():
 
 def test_a_rough_surface_fills_its_range_and_wraps_round():
     chance = np.random.default_rng(0)
-    smooth, rough = (corruptions._plasma(64, decay, chance) for decay in (3, 1.2))
+    smooth, rough = (images._plasma(64, decay, chance) for decay in (3, 1.2))
     for surface in (smooth, rough):
         assert surface.min() == 0
         assert surface.max() == 1
@@ -107,7 +114,7 @@ def test_a_rough_surface_fills_its_range_and_wraps_round():
 
 def test_an_elastic_transform_without_waves_or_shift_is_the_identity():
     image = smooth_images(1, 3, 32)[0].double().permute(1, 2, 0).numpy()
-    same = corruptions._elastic_transform(image, np.random.default_rng(0), 0, 0.1, 0)
+    same = images._elastic_transform(image, np.random.default_rng(0), 0, 0.1, 0)
     np.testing.assert_allclose(same, image, atol=1e-9)
 
 

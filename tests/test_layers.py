@@ -25,6 +25,11 @@ MODULES = sorted(
 )
 
 
+def called(path):
+    """Such as "runs/sens/mnist": what the library's file is called, its folders before it."""
+    return path.relative_to(ROOT / "lib" / "astute").with_suffix("").as_posix()
+
+
 def part(path):
     """The name in ORDER of the module or package a file belongs to."""
     return path.relative_to(ROOT / "lib" / "astute").parts[0].removesuffix(".py")
@@ -49,7 +54,7 @@ def imported(path):
     return found & set(ORDER), torch
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=called)
 def test_a_module_imports_only_modules_before_it(path):
     here = part(path)
     assert here in ORDER, f"{here} has no place in the import order"
@@ -57,7 +62,7 @@ def test_a_module_imports_only_modules_before_it(path):
     assert not later, f"{here} imports {', '.join(later)}, which come after it"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=called)
 def test_what_the_light_environment_imports_needs_no_torch(path):
     if part(path) in WITHOUT_TORCH:
         names, torch = imported(path)

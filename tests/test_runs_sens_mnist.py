@@ -19,8 +19,8 @@ from astute import (
     transforms,
 )
 from astute.claims import Incomplete
-from astute.claims import sens_mnist as judged
-from astute.runs import sens, sens_examples, sens_masking, sens_mnist
+from astute.claims.sens import mnist as judged
+from astute.runs import sens
 
 
 def cpu(name):
@@ -52,11 +52,11 @@ def test_factors_of_table_1_are_the_printed_ones_and_distances_scale_with_them()
         (r["smooth_level"], r["scale_original"], r["scale_binarized"])
         for r in papers.table("sens_table1")
     ]
-    assert printed == list(map(tuple, sens_mnist.TARGETS))
+    assert printed == list(map(tuple, sens.mnist.TARGETS))
     variants = [run.trained.variant for run in cpu("sens/table1")]
     x = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     for (_, original, binarized), pair in zip(
-        sens_mnist.TARGETS, zip(variants[::2], variants[1::2], strict=True), strict=True
+        sens.mnist.TARGETS, zip(variants[::2], variants[1::2], strict=True), strict=True
     ):
         assert torch.equal(pair[0](x), original * (x - 0.5) + 0.5)
         ends = {round(0.5 - binarized / 2, 4), round(0.5 + binarized / 2, 4)}
@@ -87,7 +87,7 @@ class Made:
 
 
 def balanced(size):
-    return sens_mnist.BalancedTraining(
+    return sens.mnist.BalancedTraining(
         data="made",
         variant=transforms.Original(),
         model=models.MLP(sizes=(1, 3)),
@@ -118,14 +118,14 @@ def slope(monkeypatch):
     with torch.no_grad():
         model[1].weight.copy_(torch.tensor([[-2.5] * 4, [2.5] * 4]))
         model[1].bias.copy_(torch.tensor([5.0, -5.0]))
-    monkeypatch.setattr(sens_masking, "trained", lambda *_: (model, []))
+    monkeypatch.setattr(sens.masking, "trained", lambda *_: (model, []))
     x = torch.tensor([0.1, 0.3, 0.45, 0.9]).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
     y = torch.tensor([0, 0, 0, 1])
     return SimpleNamespace(split=lambda *_: (x, y))
 
 
 def test_along_the_gradient_the_loss_of_a_linear_network_rises_and_none_is_flat(slope):
-    found = sens_masking.LossAlong(trained=slope, eps=0.3, points=6, test_size=4).measure(None)
+    found = sens.masking.LossAlong(trained=slope, eps=0.3, points=6, test_size=4).measure(None)
     assert len(found["eps"]) == len(found["loss"]["gradient"]) == 7
     assert all(
         a < b for a, b in zip(*(found["loss"]["gradient"][k:] for k in (0, 1)), strict=False)
@@ -136,7 +136,7 @@ def test_along_the_gradient_the_loss_of_a_linear_network_rises_and_none_is_flat(
 
 def test_the_curve_of_a_linear_network_falls_where_the_border_is_reached(slope):
     attack = attacks.PGD(norm="linf", eps=0.3, step_size=0.1, steps=8, random_start=False)
-    run = sens_masking.Curve(
+    run = sens.masking.Curve(
         trained=slope, attack=attack, radii=(0.04, 0.1, 0.25, 0.45), test_size=4
     )
     found = run.measure(None)
@@ -146,17 +146,17 @@ def test_the_curve_of_a_linear_network_falls_where_the_border_is_reached(slope):
 
 def test_images_made_on_the_network_itself_break_what_a_direct_attack_breaks(slope):
     attack = attacks.PGD(norm="linf", eps=0.25, step_size=0.1, steps=8, random_start=False)
-    run = sens_masking.Transfer(trained=slope, source=slope, attack=attack, test_size=4)
+    run = sens.masking.Transfer(trained=slope, source=slope, attack=attack, test_size=4)
     found = run.measure(None)
     assert intervals.outcomes(found["robust_accuracy"]).tolist() == [True, False, False, True]
     assert found["clean_accuracy"]["value"] == 1
 
 
 def test_example_1_is_what_it_says_and_example_2_meets_the_theory():
-    found = sens_examples.Example1(samples=4000).measure(None)
+    found = sens.examples.Example1(samples=4000).measure(None)
     assert abs(found["halves"]["value"] - 0.2) < 0.03
     assert found["labels_kept"] == 1
-    rows = sens_examples.example2([(None, {"result": sens_examples.Example2().measure(None)})])
+    rows = sens.examples.example2([(None, {"result": sens.examples.Example2().measure(None)})])
     assert claims.PREDICATES["sens/claim-41"].holds(claims.means(rows))[0]
 
 
@@ -170,7 +170,7 @@ def test_with_and_without_the_box_are_compared_on_the_same_images():
         {"status": "ok", "result": {"robust_accuracy": intervals.proportion(b)}}
         for b in (np.tile(bits, 300), np.tile(bits, 200))
     ]
-    (row,) = sens_mnist.table7(list(zip(runs_, records, strict=True)))
+    (row,) = sens.mnist.table7(list(zip(runs_, records, strict=True)))
     assert row["robust_acc_with_bound"][0]["n"] == row["robust_acc_without_bound"][0]["n"] == 2000
 
 
@@ -301,7 +301,7 @@ def test_figure_5_gives_no_robustness_of_mnist_to_cifar():
 def test_rows_of_the_planned_tables_have_the_papers_columns():
     found = [(run, None) for run in cpu("sens/table4")]
     keys = {(r["training"], r["metric"], r["variant"]) for r in papers.table("sens_table4")}
-    for row in sens_mnist.table4(found):
+    for row in sens.mnist.table4(found):
         assert (row["training"], row["metric"], row["variant"]) in keys
         assert set(row) <= set(papers.table("sens_table4")[0])
     assert {row["variant"] for row in sens.table2([(r, None) for r in cpu("sens/fig3b")])} == {

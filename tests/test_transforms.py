@@ -283,3 +283,33 @@ def test_levels_that_make_no_sense_are_refused(make, words):
 def test_every_variant_of_the_module_is_tested_here():
     public = {v for v in vars(transforms).values() if hasattr(v, "label")}
     assert public == {type(v) for v in EVERY}
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10)])
+def test_a_band_is_what_a_full_fourier_transform_keeps(size):
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    rows, columns = (np.fft.fftfreq(n, 1 / n) for n in size)
+    length = np.hypot(rows[:, None], columns)
+    for low, high in ((0, 2), (1.5, 3), (3, np.inf)):
+        kept = np.fft.fft2(x.numpy()) * ((length >= low) & (length < high))
+        expected = np.fft.ifft2(kept).real
+        assert np.allclose(Band(low=low, high=high).part(x), expected, atol=1e-6)
+
+
+def test_adjoining_bands_add_up_to_the_image():
+    x = data.natural_patches(4)
+    bands = [Band(high=6), Band(low=6, high=12), Band(low=12)]
+    assert torch.allclose(sum(band.part(x) for band in bands), x, atol=1e-6)
+    shown = [band(x) for band in bands]
+    assert all(0 <= part.min() <= part.max() <= 1 for part in shown)
+
+
+def test_a_flat_image_is_all_low_frequency_and_a_band_without_it_is_grey():
+    x = torch.full((1, 1, 6, 6), 0.3)
+    assert torch.allclose(Band(high=1)(x), x)
+    assert torch.allclose(Band(low=1)(x), torch.full_like(x, 0.5))
+
+
+def test_an_empty_band_is_refused():
+    with pytest.raises(ValueError, match="from low to a higher frequency; got 3 to 3"):
+        Band(low=3, high=3)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from astute import attacks, claims, intervals, norms, papers, pruning, runs, scores
-from astute.runs import idio, idio_attacks, idio_rows
+from astute.runs import idio
 
 RIGHT = [True, True, True, False]
 FOOLED = [True, True, False, False]
@@ -38,21 +38,21 @@ def test_three_readings_of_images_beyond_the_bound():
     (version,) = made["versions"]
     bounds = (0.0, 0.1, 0.3)
     # The image at 0.3 is wrong when clean and right as an adversarial; the third has none.
-    assert idio_rows.bounded(made, version, bounds, "a") == [0.5, 0.25, 0.5]
-    assert idio_rows.bounded(made, version, bounds, "c") == [0.0, 0.0, pytest.approx(1 / 3)]
-    assert idio_rows.bounded(made, version, bounds, "b") == [0.75, 0.25]
+    assert idio.rows.bounded(made, version, bounds, "a") == [0.5, 0.25, 0.5]
+    assert idio.rows.bounded(made, version, bounds, "c") == [0.0, 0.0, pytest.approx(1 / 3)]
+    assert idio.rows.bounded(made, version, bounds, "b") == [0.75, 0.25]
     made["right"] = made["fooled"] = intervals.proportion([True] * 4)
     made["linf"] = intervals.mean([0.1] * 4)
-    assert math.isnan(idio_rows.bounded(made, version, [0.0], "c")[0])
+    assert math.isnan(idio.rows.bounded(made, version, [0.0], "c")[0])
 
 
 def test_rows_of_figure_1_can_leave_out_images_without_an_adversarial():
-    run = idio_attacks.figure1("cpu")[0]
+    run = idio.attacks.figure1("cpu")[0]
     for reached, expected in ((False, 2 / 4), (True, 1 / 3)):
-        (row,) = idio_rows.curves([(run, {"status": "ok", "result": result()})], reached=reached)
+        (row,) = idio.rows.curves([(run, {"status": "ok", "result": result()})], reached=reached)
         assert (row["data"], row["attack"], row["method"], row["p"]) == ("MNIST", "FGSM", "M2", 5)
         assert row["adv"][0]["value"] == pytest.approx(expected)
-    missing = idio_rows.curves([(run, None)])
+    missing = idio.rows.curves([(run, None)])
     assert len(missing) == len(run.methods) * len(run.ps)
     assert not any(row["clean"] for row in missing)
 
@@ -71,7 +71,7 @@ def version(method, p, distance, fooled):
 def table_1(change=0.0):
     """Found records of table 1: every changed network needs ``change`` more on its first image."""
     found = []
-    for run in idio_attacks.table1("cpu"):
+    for run in idio.attacks.table1("cpu"):
         versions = [version("trained", 0, [1.0, 2.0], [True, True])]
         versions += [
             version(m.label, p, [1.0 + change, 2.0], [True, True])
@@ -83,7 +83,7 @@ def table_1(change=0.0):
 
 
 def test_changes_of_table_1_are_paired_over_images_and_shaped_as_the_papers():
-    rows = idio_rows.changes(table_1(0.5))
+    rows = idio.rows.changes(table_1(0.5))
     printed = papers.table("idio_table1")
     assert [(r["dataset"], r["method"]) for r in rows] == [
         (r["dataset"], r["method"]) for r in printed
@@ -92,16 +92,16 @@ def test_changes_of_table_1_are_paired_over_images_and_shaped_as_the_papers():
     (cell,) = rows[0]["delta_p3"]
     assert intervals.numbers(cell).tolist() == [1.25, 0.0]  # 1.5 squared less 1
     assert rows[0]["score_p0"][0]["value"] == 2.5
-    (area,) = idio_rows.changes(table_1(0.5), score="area")[0]["delta_p3"]
+    (area,) = idio.rows.changes(table_1(0.5), score="area")[0]["delta_p3"]
     assert area["value"] == pytest.approx(0.25)
 
 
 def test_a_missing_attack_leaves_the_cells_of_its_data_set_empty():
     found = [(run, rec if k else None) for k, (run, rec) in enumerate(table_1())]
-    mnist, *_, cifar = idio_rows.changes(found)
+    mnist, *_, cifar = idio.rows.changes(found)
     assert mnist["delta_p1"] == mnist["score_p0"] == []
     assert cifar["delta_p1"]
-    assert idio_rows.changes(found, attacks=("C&W",))[0]["delta_p1"]
+    assert idio.rows.changes(found, attacks=("C&W",))[0]["delta_p1"]
 
 
 @pytest.mark.parametrize("name", [f"idio/claim-{k:02d}" for k in range(6, 12)])
@@ -136,7 +136,7 @@ def figure_1(**gains):
         for attack in ("FGSM", "DeepFool 2019", "C&W"):
             gain, price = gains.get(attack.split()[0].replace("&", ""), (30, 1))
             gain = gains.get(data.replace("-", ""), gain) if attack.startswith("Deep") else gain
-            for method in (*idio_rows.METHODS, "noise like M1", "noise like M2"):
+            for method in (*idio.rows.METHODS, "noise like M1", "noise like M2"):
                 for p, clean, adv in ((0, 90, 10), (50, 90 - price, 10 + gain), (99, 20, 15)):
                     rows.append({"data": data, "attack": attack, "method": method} | {"p": p})
                     rows[-1] |= {"clean": clean, "adv": adv}
@@ -176,7 +176,7 @@ def test_deepfool_of_2019_ends_on_the_border_where_the_box_cuts_its_steps():
 
 
 def test_a_changed_network_is_attacked_anew_and_the_trained_one_once():
-    (run, *_) = idio_attacks.table1("smoke")
+    (run, *_) = idio.attacks.table1("smoke")
     run = replace(run, ps=(0, 50), test_size=12, methods=run.methods[1:2])
     found = run.measure(runs.Context())["versions"]
     assert [(v["method"], v["p"]) for v in found] == [("trained", 0), ("M2", 0), ("M2", 50)]
@@ -185,7 +185,7 @@ def test_a_changed_network_is_attacked_anew_and_the_trained_one_once():
 
 
 def test_logits_a_thousand_times_larger_fool_a_weak_attack_and_no_strong_one():
-    (run,) = idio_attacks.masking("smoke")
+    (run,) = idio.attacks.masking("smoke")
     scaled = pruning.Scaled(p=0, layer="fc2")
     run = replace(run, families=(scaled,), ps=(0, 75), test_size=40, strong_size=40)
     trained, larger, smaller = run.measure(runs.Context())["versions"]
@@ -198,6 +198,6 @@ def test_logits_a_thousand_times_larger_fool_a_weak_attack_and_no_strong_one():
 
 
 def test_the_old_records_of_figure_1_keep_their_rows():
-    assert idio.fig1([(idio_attacks.figure1("cpu")[0], None)]) == []
+    assert idio.fig1([(idio.attacks.figure1("cpu")[0], None)]) == []
     assert len(idio.STUDIES[0].at("cpu")) == 6 + 12
     assert scores.CAP < 1

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from .. import attacks, certified, intervals, models, objectives, robustness, training, transforms
-from . import Study, Training, sens, trained
-from .sens_masking import at_radius
-from .sens_mnist import measured
+from ... import attacks, certified, intervals, models, objectives, robustness, training, transforms
+from .. import Study, Training, trained
+from . import variants
+from .masking import at_radius
+from .mnist import measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def _certified(scale):
         data, size, test_size, images, attacked, eps = "mnist", 10_000, None, 50, 1000, 0.3
     else:
         return ()
-    attack = sens.STUDIES[0].at(scale)[0].attack
+    attack = variants.STUDIES[0].at(scale)[0].attack
     return tuple(
         Certified(
             trained=Training(

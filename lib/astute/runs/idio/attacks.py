@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .. import (
+from ... import (
     attacks,
     intervals,
     models,
@@ -17,7 +17,7 @@ from .. import (
     transforms,
     values,
 )
-from . import Training, trained
+from .. import Training, trained
 
 #: Figure 1's methods, M1 in both readings, and noise as large as their changes.
 METHODS = (

@@ -5,18 +5,18 @@ from itertools import pairwise
 
 from scipy.stats import pearsonr, spearmanr
 
-from ..runs import sens, sens_cifar
-from . import Incomplete, Unplanned, cell, claim, column
-from .sens import _spread
+from ...runs import sens
+from .. import Incomplete, Unplanned, cell, claim, column
+from .variants import spread
 
 #: Where the register names levels that a scale leaves out, a claim waits for them; or is judged
 #: on those there are.
-READINGS = {"all levels": sens_cifar.table3, "levels measured": sens_cifar.measured}
+READINGS = {"all levels": sens.cifar.table3, "levels measured": sens.cifar.measured}
 
 
 def table3(name, readings=None):
     """A claim on table 3: levels of saturation of CIFAR-10."""
-    return claim(f"sens/claim-{name}", "sens/table3", sens_cifar.table3, readings)
+    return claim(f"sens/claim-{name}", "sens/table3", sens.cifar.table3, readings)
 
 
 def _level(row):
@@ -107,17 +107,17 @@ def standard_training_ignores_low_contrast(rows):
 def gammas_measured(found):
     """Rows of figure 3a that have their numbers: with fewer values ranges can only be smaller."""
     kept = ("std_test_acc", "pgd_test_acc", "robust_acc")
-    return [row for row in sens_cifar.figure3a(found) if all(row[key] for key in kept)]
+    return [row for row in sens.cifar.figure3a(found) if all(row[key] for key in kept)]
 
 
-GAMMAS = {"all values": sens_cifar.figure3a, "values measured": gammas_measured}
+GAMMAS = {"all values": sens.cifar.figure3a, "values measured": gammas_measured}
 
 
-@claim("sens/claim-17", ("sens/fig3a", "sens/table3"), sens_cifar.figure3a, GAMMAS)
+@claim("sens/claim-17", ("sens/fig3a", "sens/table3"), sens.cifar.figure3a, GAMMAS)
 def gamma_moves_robust_accuracy(rows):
     """Over gamma standard accuracy ranges over 2 at most, robust over 5, clean PGD over 3."""
     standard, robust, clean = (
-        _spread(column(rows, key)) for key in ("std_test_acc", "robust_acc", "pgd_test_acc")
+        spread(column(rows, key)) for key in ("std_test_acc", "robust_acc", "pgd_test_acc")
     )
     text = f"ranges over {len(rows)} values: standard {standard:.1f}, robust {robust:.1f}, "
     text += f"PGD clean {clean:.1f}"
@@ -142,7 +142,7 @@ def robust(found):
         [one for one in tested if (one[0].trained.data == "cifar10") == coloured]
         for coloured in (False, True)
     )
-    tables = {"MNIST": sens.table2(grey), "CIFAR10": sens_cifar.measured(colour)}
+    tables = {"MNIST": sens.table2(grey), "CIFAR10": sens.cifar.measured(colour)}
     return [
         {"dataset": name, "variant": row["variant"], "robust_acc": row["robust_acc"]}
         for name, rows in tables.items()

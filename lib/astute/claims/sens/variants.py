@@ -1,12 +1,12 @@
-"""Claims of "On the Sensitivity of Adversarial Robustness to Input Data Distributions"."""
+"""Claims of `sens` on table 2, on perturbable volume and on the distance of classes."""
 
 import math
 from itertools import pairwise
 
 from scipy.stats import spearmanr
 
-from ..runs import sens
-from . import Incomplete, cell, claim, column
+from ...runs import sens
+from .. import Incomplete, cell, claim, column
 
 
 def table2(name):
@@ -14,22 +14,23 @@ def table2(name):
     return claim(f"sens/claim-{name}", "sens/table2", sens.table2)
 
 
-def _spread(values):
+def spread(values):
+    """Greatest number less the least."""
     return max(values) - min(values)
 
 
 @table2("01")
 def standard_accuracy_is_stable(rows):
     """The range of standard test accuracy over the nine variants is at most 1."""
-    spread = _spread(column(rows, "std_test_acc"))
-    return spread <= 1, f"range {spread:.2f}"
+    found = spread(column(rows, "std_test_acc"))
+    return found <= 1, f"range {found:.2f}"
 
 
 @table2("02")
 def clean_accuracy_of_pgd_is_stable(rows):
     """The range of PGD-trained clean accuracy is at most 1.5."""
-    spread = _spread(column(rows, "pgd_test_acc"))
-    return spread <= 1.5, f"range {spread:.2f}"
+    found = spread(column(rows, "pgd_test_acc"))
+    return found <= 1.5, f"range {found:.2f}"
 
 
 @table2("03")
@@ -71,7 +72,7 @@ def binarized_is_most_robust(rows):
 @table2("07")
 def robust_accuracy_varies_more(rows):
     """Robust accuracy ranges over more than 5 times what standard accuracy does."""
-    robust, standard = _spread(column(rows, "robust_acc")), _spread(column(rows, "std_test_acc"))
+    robust, standard = spread(column(rows, "robust_acc")), spread(column(rows, "std_test_acc"))
     return robust > 5 * standard, f"{robust:.1f} against {standard:.2f}"
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..runs import idio, idio_rows
-from . import Incomplete, claim, column
+from ...runs import idio
+from .. import Incomplete, claim, column
 
 #: The paper's methods, M1 in the reading that its results need; what has no part in shrinking.
 METHODS = ("M1 quantile", "M2", "M3")
@@ -16,7 +16,7 @@ def _wide(found):
 
 
 def _curves(**options):
-    return lambda found: idio_rows.curves(found, **options)
+    return lambda found: idio.rows.curves(found, **options)
 
 
 PUBLISHED = ("FGSM", "DeepFool", "C&W")
@@ -135,7 +135,7 @@ def deepfool_resists_but_on_cifar(rows):
 
 
 def _changes(**options):
-    return lambda found: idio_rows.changes(found, **options)
+    return lambda found: idio.rows.changes(found, **options)
 
 
 TABLE = {

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import intervals
-from ..theory import sens_bayes, sens_concentration
-from . import Study
+from ... import intervals
+from ...theory import sens_bayes, sens_concentration
+from .. import Study
 
 
 @dataclass(frozen=True, kw_only=True)

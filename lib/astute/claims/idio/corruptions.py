@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..runs import idio_corruptions, idio_parts
-from . import Incomplete, Unplanned, claim, draws
+from ...runs import idio
+from .. import Incomplete, Unplanned, claim, draws
 
 #: The versions of claim 16 and the networks they were made of.
 BASES = {"AlexNet(M3P50)": "AlexNet", "ResNet(M1P25)": "ResNet18", "ResNet(M2P75)": "ResNet18"}
@@ -19,14 +19,14 @@ READINGS = {
 
 #: Two ways to one number from fifteen losses; the first is the paper's.
 SCORES = {
-    "RmCE, the mean of fifteen ratios": idio_corruptions.versions,
-    "losses added up, then one ratio": idio_corruptions.pooled,
+    "RmCE, the mean of fifteen ratios": idio.corruptions.versions,
+    "losses added up, then one ratio": idio.corruptions.pooled,
 }
 
 
 def fig2(name, readings=None):
     """A claim on figure 2: judged on printed coordinates, or on ours from CIFAR-10's images."""
-    return claim(f"idio/claim-{name}", "idio/fig2-cifar", idio_corruptions.versions, readings)
+    return claim(f"idio/claim-{name}", "idio/fig2-cifar", idio.corruptions.versions, readings)
 
 
 def _places(rows, *needed):
@@ -37,7 +37,7 @@ def _places(rows, *needed):
         places = {name: at for name, at in places.items() if None not in at}
     else:
         whose = "two small networks on CIFAR-10: "
-        places = idio_corruptions.points(rows)
+        places = idio.corruptions.points(rows)
         score = rows[0].get("score", "robustness")
         places = {name: (at["accuracy"], at[score]) for name, at in places.items()}
         if unplanned := [name for name in needed if name in CITED]:
@@ -101,7 +101,7 @@ def ranges(rows):
     Parameters
     ----------
     rows : list of dict
-        As `runs.idio_corruptions.versions` gives them.
+        As `runs.idio.corruptions.versions` gives them.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def ranges(rows):
         Model -> ``accuracy``, ``robustness`` and ``pooled``, each (low, high); draws in which a
         score is undefined are left out.
     """
-    drawn = [idio_corruptions.points(draw) for draw in draws(rows)]
+    drawn = [idio.corruptions.points(draw) for draw in draws(rows)]
     return {
         name: {
             key: tuple(np.nanquantile([at[name][key] for at in drawn], (0.025, 0.975)))
@@ -129,7 +129,7 @@ def compared(smaller, larger):
     def rows(found):
         return [
             {key: row[key] for key in ("case", "loss")} | {n: ratios(row, n) for n in ("l1", "l2")}
-            for row in idio_parts.norms(found)
+            for row in idio.parts.norms(found)
         ]
 
     return rows

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import torch
 
-from .. import intervals, scores
-from .idio_attacks import DATA, Anew, Transferred, label
+from ... import intervals, scores
+from .attacks import DATA, Anew, Transferred, label
 
 #: The paper's methods; M1 in the reading that its results need, under the paper's name.
 METHODS = {"M1 quantile": "M1", "M2": "M2", "M3": "M3"}
@@ -25,7 +25,7 @@ def curves(found, attacks=FOOLBOX, reached=False):
     ----------
     found : list of (run, record or None)
     attacks : tuple of str
-        Names of `idio_attacks.label`.
+        Names of `attacks.label`.
     reached : bool
         Count only images that are misclassified or have an adversarial: reading (c), of images
         beyond a bound, at the largest bound. Else what has none keeps its clean version.
@@ -63,7 +63,7 @@ def bounded(result, version, bounds, reading):
     Parameters
     ----------
     result, version : dict
-        Of `idio_attacks.Transferred`; one of the result's versions.
+        Of `attacks.Transferred`; one of the result's versions.
     bounds : sequence of float
         Linf, pixel units; for reading "b" those of the run.
     reading : {"a", "b", "c"}
@@ -94,7 +94,7 @@ def bounded(result, version, bounds, reading):
 
 
 def outcomes(version, largest):
-    """What an attack did to every image, from a version of `idio_attacks.Anew`."""
+    """What an attack did to every image, from a version of `attacks.Anew`."""
     right, fooled = (torch.tensor(intervals.outcomes(version[k])) for k in ("right", "fooled"))
     distance = torch.tensor(intervals.numbers(version["l2"]).astype(float))
     return scores.Outcomes(distance, right, fooled, largest)

@@ -1,7 +1,7 @@
-"""Claims of "Reducing Exploitation of Data Idiosyncrasy Helps Robustify Trained Models"."""
+"""Claims of the idiosyncrasy paper that no image decides: norms, the score's range, cost."""
 
-from ..runs import idio
-from . import Incomplete, cell, claim
+from ...runs import idio
+from .. import Incomplete, cell, claim
 
 
 def numbers(name):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .. import attacks, data, models, objectives, robustness, training, transforms
-from ..intervals import proportion
-from . import Study, Training, sens, trained
+from ... import attacks, data, models, objectives, robustness, training, transforms
+from ...intervals import proportion
+from .. import Study, Training, trained
+from .variants import LEVELS, PGD_COLUMNS, Robustness
 
 #: Madry et al.'s CIFAR-10 evaluation, section 3.2 (K-C): last iterate, one random start.
 EVALUATION = attacks.PGD(norm="linf", eps=8 / 255, step_size=2 / 255, steps=10, keep="last")
@@ -16,7 +17,7 @@ EVALUATION = attacks.PGD(norm="linf", eps=8 / 255, step_size=2 / 255, steps=10, 
 STRONGER = replace(EVALUATION, step_size=0.4 / 255, steps=50, restarts=3, loss="margin")
 STRONGER = replace(STRONGER, keep="first")
 #: Table 3's rows; table 7 prints some of them.
-TABLE3 = tuple(level for level in sens.LEVELS if level != 512)
+TABLE3 = tuple(level for level in LEVELS if level != 512)
 TABLE7 = (1, 2, 4, 8, 16, math.inf)
 #: Levels measured at a scale, and values of gamma beside 1, which is the original.
 MEASURED = {"smoke": (2, 8, math.inf), "cpu": TABLE7, "gpu": TABLE3}
@@ -178,7 +179,7 @@ def _both(scale, variants):
     runs = []
     for variant in variants:
         runs += [
-            sens.Robustness(
+            Robustness(
                 trained=replace(adversarial, variant=variant), attack=attack, test_size=sizes[1]
             ),
             Accuracy(trained=replace(standard, variant=variant), test_size=sizes[0]),
@@ -210,7 +211,7 @@ def _survivals(scale, split="test", **attack):
             trained=run.trained, attack=replace(run.attack, **attack), size=size[scale], split=split
         )
         for run in _table3(scale)
-        if isinstance(run, sens.Robustness)
+        if isinstance(run, Robustness)
     )
 
 
@@ -251,11 +252,11 @@ def _rows(found, labels):
     """Rows of table 3's columns for these variants, filled from the records there are."""
     rows = {
         label: {"variant": label}
-        | {c: [] for c in ("std_test_acc", *(name for name, _ in sens.PGD_COLUMNS))}
+        | {c: [] for c in ("std_test_acc", *(name for name, _ in PGD_COLUMNS))}
         for label in labels
     }
     for run, record in found:
-        if not isinstance(run, Accuracy | sens.Robustness):
+        if not isinstance(run, Accuracy | Robustness):
             continue
         row = rows.get(run.trained.variant.label)
         if row is None or record is None or record["status"] != "ok":
@@ -263,7 +264,7 @@ def _rows(found, labels):
         if isinstance(run, Accuracy):
             row["std_test_acc"].append(record["result"]["test_accuracy"])
         else:
-            for column, key in sens.PGD_COLUMNS:
+            for column, key in PGD_COLUMNS:
                 row[column].append(record["result"][key])
     return list(rows.values())
 
@@ -318,7 +319,7 @@ def table7(found):
         for label in (_saturated(level).label for level in TABLE7)
     }
     for run, record in found:
-        if not isinstance(run, Survival | sens.Robustness):
+        if not isinstance(run, Survival | Robustness):
             continue
         row = rows.get(run.trained.variant.label)
         if row is None or record is None or record["status"] != "ok":
@@ -352,7 +353,7 @@ def extremes(found):
             continue
         if isinstance(run, Accuracy):
             row["std_train_acc"].append(result["train_accuracy"])
-        elif isinstance(run, sens.Robustness):
+        elif isinstance(run, Robustness):
             row["robust_acc"].append(result["robust_accuracy"])
         elif run.split == "train":
             row["pgd_train_acc"].append(result["clean_accuracy"])

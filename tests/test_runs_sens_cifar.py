@@ -18,9 +18,9 @@ from astute import (
     transforms,
 )
 from astute.claims import Incomplete
-from astute.claims import sens_cifar as judged
+from astute.claims.sens import cifar as judged
 from astute.objectives import Adversarial
-from astute.runs import Context, Training, closer, sens, sens_cifar
+from astute.runs import Context, Training, closer, sens
 
 TABLE3 = [f"sens/claim-{k:02d}" for k in range(8, 17)]
 IMAGES = 200
@@ -56,7 +56,7 @@ def made(study="sens/table3", scale="cpu"):
         place = 0.01 * len(found)
         names = (
             ("train_accuracy", "test_accuracy")
-            if isinstance(run, sens_cifar.Accuracy)
+            if isinstance(run, sens.cifar.Accuracy)
             else ("clean_accuracy", "robust_accuracy", "robustness_wrt_predictions")
         )
         result = {name: share(0.3 + place + 0.1 * k) for k, name in enumerate(names)}
@@ -84,7 +84,7 @@ def test_training_and_test_share_the_radius_and_only_table_7_leaves_the_box():
     for scale in ("cpu", "gpu"):
         for name in ("table3", "table7-cifar", "table3-stronger", "table3-train", "fig3a"):
             for run in runs.study(f"sens/{name}").at(scale):
-                if isinstance(run, sens_cifar.Accuracy):
+                if isinstance(run, sens.cifar.Accuracy):
                     continue
                 assert run.attack.eps == run.trained.objective.attack.eps == 8 / 255
                 assert run.attack.box == (name != "table7-cifar")
@@ -101,20 +101,20 @@ def test_gpu_has_all_levels_of_the_papers_table_and_cpu_those_of_table_7():
 
 
 def test_histograms_count_every_pixel_once():
-    run = sens_cifar.Pixels(data="digits", variant=transforms.Original(), bins=4)
+    run = sens.cifar.Pixels(data="digits", variant=transforms.Original(), bins=4)
     found = run.measure(Context())
     x = data.load("digits", "test").x
     assert found["pixels"] == x.numel()
     assert sum(found["share"]) == pytest.approx(1)
     expected = [((x >= k / 4) & ((x < (k + 1) / 4) | (k == 3))).double().mean() for k in range(4)]
     assert found["share"] == pytest.approx([v.item() for v in expected])
-    binary = sens_cifar.Pixels(data="digits", variant=transforms.Binarize())
+    binary = sens.cifar.Pixels(data="digits", variant=transforms.Binarize())
     share_ = binary.measure(Context())["share"]
     assert share_[0] + share_[-1] == pytest.approx(1)
 
 
 def test_samples_come_back_as_they_are():
-    found = sens_cifar.Samples(data="digits", places=(0, 5, 2)).measure(Context())
+    found = sens.cifar.Samples(data="digits", places=(0, 5, 2)).measure(Context())
     digits = data.load("digits", "test", limit=6)
     assert found["names"] == [str(digits.y[i].item()) for i in (0, 5, 2)]
     back = torch.from_numpy(closer.pixels(found)).float()
@@ -123,14 +123,14 @@ def test_samples_come_back_as_they_are():
 
 def test_images_wrong_as_they_are_count_as_broken_and_the_split_is_the_one_asked_for():
     base = runs.study("sens/table7-cifar").at("smoke")[0]
-    run = sens_cifar.Survival(trained=QUICK, attack=base.attack, size=60, split="train")
+    run = sens.cifar.Survival(trained=QUICK, attack=base.attack, size=60, split="train")
     found = run.measure(Context())
     clean, robust = (intervals.outcomes(found[f"{k}_accuracy"]) for k in ("clean", "robust"))
     model, _ = runs.trained(QUICK, Context())
     x, y = QUICK.split("train", Context(), 60)
     assert clean.tolist() == (model(x).argmax(1) == y).tolist()
     assert not (robust & ~clean).any()
-    whole = sens_cifar.Accuracy(trained=QUICK, test_size=50).measure(Context())
+    whole = sens.cifar.Accuracy(trained=QUICK, test_size=50).measure(Context())
     assert whole["train_accuracy"]["n"] == 100
     assert whole["test_accuracy"]["n"] == 50
 
@@ -139,15 +139,15 @@ def test_images_wrong_as_they_are_count_as_broken_and_the_split_is_the_one_asked
 
 
 def test_rows_have_all_levels_and_empty_cells_where_none_is_measured():
-    rows = sens_cifar.table3(made())
+    rows = sens.cifar.table3(made())
     assert [row["variant"] for row in rows] == [r["variant"] for r in papers.table("sens_table3")]
     filled = [row["variant"] for row in rows if row["robust_acc"]]
-    assert filled == [row["variant"] for row in sens_cifar.measured(made())]
+    assert filled == [row["variant"] for row in sens.cifar.measured(made())]
     assert len(filled) == 6
 
 
 def test_each_cell_comes_from_its_own_training():
-    (first, *_) = sens_cifar.measured(made())
+    (first, *_) = sens.cifar.measured(made())
     assert first["variant"] == "saturate 1"
     assert [first[c][0]["value"] for c in ("pgd_test_acc", "robust_acc")] == [0.3, 0.4]
     assert first["robustness_wrt_predictions"][0]["value"] == 0.5
@@ -156,12 +156,12 @@ def test_each_cell_comes_from_its_own_training():
 
 def test_a_failed_run_leaves_its_cells_empty():
     found = [(run, {"status": "failed", "result": None}) for run, _ in made()]
-    assert all(not row["robust_acc"] for row in sens_cifar.table3(found))
-    assert all(not row["std_train_acc"] for row in sens_cifar.extremes(found))
+    assert all(not row["robust_acc"] for row in sens.cifar.table3(found))
+    assert all(not row["std_train_acc"] for row in sens.cifar.extremes(found))
 
 
 def test_table_7_puts_both_attacks_beside_each_other():
-    rows = sens_cifar.table7(made() + made("sens/table7-cifar"))
+    rows = sens.cifar.table7(made() + made("sens/table7-cifar"))
     assert [row["variant"] for row in rows][:2] == ["saturate 1", "original"]
     assert {row["dataset"] for row in rows} == {"CIFAR10"}
     assert rows[1]["robust_acc_with_bound"][0]["value"] == pytest.approx(0.42)
@@ -169,9 +169,9 @@ def test_table_7_puts_both_attacks_beside_each_other():
 
 
 def test_gamma_1_is_the_original_of_table_3():
-    rows = sens_cifar.figure3a(made("sens/fig3a") + made())
+    rows = sens.cifar.figure3a(made("sens/fig3a") + made())
     assert [row["gamma"] for row in rows] == [0.6, 0.8, 1.0, 1.2, 1.4]
-    original = next(r for r in sens_cifar.measured(made()) if r["variant"] == "original")
+    original = next(r for r in sens.cifar.measured(made()) if r["variant"] == "original")
     assert rows[2]["robust_acc"] == original["robust_acc"]
 
 

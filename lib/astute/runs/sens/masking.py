@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .. import attacks, intervals, losses, norms, objectives, robustness
-from . import Study, Training, sens, trained
-from .sens_mnist import KM, SCALES, evaluation, measured, networks, pgd_trained, scaled_networks
+from ... import attacks, intervals, losses, norms, objectives, robustness
+from .. import Study, Training, trained
+from .mnist import KM, SCALES, evaluation, measured, networks, pgd_trained, scaled_networks
+from .variants import Robustness
 
 #: Radii of the curves; from 0.5 on every image can be made grey.
 RADII = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.75, 1.0)
@@ -55,7 +56,7 @@ def _strongest(scale):
         )
         attack = replace(STRONGEST, eps=eps, members=short)
     return tuple(
-        sens.Robustness(trained=net, attack=attack, test_size=size)
+        Robustness(trained=net, attack=attack, test_size=size)
         for net in pgd_trained(networks(scale)).values()
     )
 
@@ -187,7 +188,7 @@ def _masking(scale):
     for label in ("binarized", "original"):
         net = nets[label, "Adversarial"]
         runs += [
-            sens.Robustness(trained=net, attack=check, test_size=size)
+            Robustness(trained=net, attack=check, test_size=size)
             for check in _checks(scale).values()
         ]
         runs += [
@@ -206,7 +207,7 @@ def _masking(scale):
 
 def _name(run):
     """What a check is called on a page."""
-    if isinstance(run, sens.Robustness):
+    if isinstance(run, Robustness):
         names = {a: name for scale in SCALES for name, a in _checks(scale).items()}
         return names[run.attack]
     which = "the same" if run.source.variant == run.trained.variant else "the other"
@@ -219,13 +220,12 @@ def checks(found):
     attacked = [
         (run, record)
         for run, record in found
-        if isinstance(run, Transfer)
-        or (isinstance(run, sens.Robustness) and run.attack not in _plain())
+        if isinstance(run, Transfer) or (isinstance(run, Robustness) and run.attack not in _plain())
     ]
     boxed = {
         run.trained: record
         for run, record in found
-        if isinstance(run, sens.Robustness) and run.attack in _plain()
+        if isinstance(run, Robustness) and run.attack in _plain()
     }
     first, rows = {"attack": "table 2: PGD, 40 steps, the last"}, {}
     for run, record in attacked:
@@ -269,8 +269,7 @@ def _second_look(scale):
         for box in (True, False)
     ]
     return tuple(
-        sens.Robustness(trained=net, attack=attack, test_size=500)
-        for net, attack in (*scaled, *boxes)
+        Robustness(trained=net, attack=attack, test_size=500) for net, attack in (*scaled, *boxes)
     )
 
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from .. import corruptions, models, objectives, pruning, training, transforms
-from ..intervals import proportion
-from . import Study, Training, trained
+from ... import corruptions, models, objectives, pruning, training, transforms
+from ...intervals import proportion
+from .. import Study, Training, trained
 
 #: The versions of figure 2 by the network's role: the paper's names and its p.
 PERTURBED = {

@@ -1,4 +1,4 @@
-"""Studies of "Reducing Exploitation of Data Idiosyncrasy Helps Robustify Trained Models"."""
+"""Figure 1 of the idiosyncrasy paper at length: MNIST, FGSM, ever fewer weights."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -7,19 +7,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import attacks, models, objectives, pruning, robustness, training, transforms
-from ..intervals import proportion
-from . import Study, Training, idio_attacks, idio_rows, trained
-
-#: M1 in both readings, M2, M3, and the controls.
-METHODS = (
-    pruning.M1(p=0),
-    pruning.M1(p=0, rule="threshold"),
-    pruning.M2(p=0),
-    pruning.M3(p=0),
-    pruning.Noise(p=0, like="M1"),
-    pruning.Noise(p=0, like="M2"),
-)
+from ... import attacks, models, objectives, pruning, robustness, training, transforms
+from ...intervals import proportion
+from .. import Study, Training, trained
+from .attacks import METHODS, figure1, masking, table1
+from .rows import changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,21 +230,21 @@ STUDIES = (
     Study(
         id="idio/fig1",
         title="Weights removed after training: clean accuracy and that on old adversarials",
-        runs=lambda scale: _fig1(scale) + idio_attacks.figure1(scale),
+        runs=lambda scale: _fig1(scale) + figure1(scale),
         minutes={"smoke": 0.1, "cpu": 1.5},
     ),
     Study(
         id="idio/table1",
         title="Table 1: the attack repeated on every changed network",
-        runs=idio_attacks.table1,
+        runs=table1,
         minutes={"smoke": 0.1, "cpu": 2},
         table="idio_table1",
-        rows=idio_rows.changes,
+        rows=changes,
     ),
     Study(
         id="idio/masking",
         title="Shrinkage or masking: equal clean accuracy, strong new attacks",
-        runs=idio_attacks.masking,
+        runs=masking,
         minutes={"smoke": 0.2, "cpu": 6},
     ),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .. import (
+from ... import (
     attacks,
     intervals,
     models,
@@ -13,7 +13,8 @@ from .. import (
     robustness,
     transforms,
 )
-from . import Study, Training, sens, trained
+from .. import Study, Training, trained
+from . import variants
 
 #: Where these studies are defined.
 SCALES = ("smoke", "cpu")
@@ -28,21 +29,21 @@ WIDTHS = (0.125, 0.25, 0.5)
 WIDENED = ("binarized", "original", "smooth 5")
 #: Training images of figure 4's other half at scale cpu.
 SIZES = (1000, 3000, 9000)
-KM = sens.EVALUATION
+KM = variants.EVALUATION
 
 
 def networks(scale):
     """Table 2's trainings of the first seed, by variant and objective."""
     return {
         (run.trained.variant.label, type(run.trained.objective).__name__): run.trained
-        for run in sens.STUDIES[0].at(scale)
+        for run in variants.STUDIES[0].at(scale)
         if run.trained.seed == 0
     }
 
 
 def evaluation(scale):
     """The attack of table 2 at a scale, and how many test images are attacked here."""
-    attack = sens.STUDIES[0].at(scale)[0].attack
+    attack = variants.STUDIES[0].at(scale)[0].attack
     return attack, 100 if scale == "smoke" else IMAGES
 
 
@@ -57,7 +58,7 @@ def _table7(scale):
         return ()
     attack, size = evaluation(scale)
     return tuple(
-        sens.Robustness(trained=net, attack=replace(attack, box=False), test_size=size)
+        variants.Robustness(trained=net, attack=replace(attack, box=False), test_size=size)
         for label, net in pgd_trained(networks(scale)).items()
         if label in BOXED
     )
@@ -79,7 +80,7 @@ def table7(found):
     boxed = {
         run.trained: record
         for run, record in found
-        if isinstance(run, sens.Robustness) and run.attack.box
+        if isinstance(run, variants.Robustness) and run.attack.box
     }
     return [
         {
@@ -101,7 +102,7 @@ def scaled_networks(scale):
         return ()
     base, (attack, size) = networks(scale)["original", "Adversarial"], evaluation(scale)
     return tuple(
-        sens.Robustness(trained=replace(base, variant=variant), attack=attack, test_size=size)
+        variants.Robustness(trained=replace(base, variant=variant), attack=attack, test_size=size)
         for _, original, binarized in TARGETS[: 1 if scale == "smoke" else None]
         for variant in (
             transforms.Scale(factor=original),
@@ -119,7 +120,7 @@ def table1(found):
     nets = {
         run.trained.variant.label: record
         for run, record in found
-        if isinstance(run, sens.Robustness)
+        if isinstance(run, variants.Robustness)
         and isinstance(run.trained.objective, objectives.Adversarial)
         and run.trained.seed == 0
     }
@@ -127,7 +128,7 @@ def table1(found):
     far = {
         run.variant.label: record["result"]["distance"]
         for run, record in found
-        if isinstance(run, sens.InterClass)
+        if isinstance(run, variants.InterClass)
         and run.data == "mnist"
         and getattr(run.variant, "kind", "column") == "column"
         and record
@@ -225,7 +226,7 @@ def table4(found):
         ): record
         for run, record in found
     }
-    variants = list(dict.fromkeys(run.trained.variant.label for run, _ in found))
+    labels = list(dict.fromkeys(run.trained.variant.label for run, _ in found))
     widths = sorted({run.trained.model.width for run, _ in found})
     return [
         {"training": training, "metric": metric, "variant": variant}
@@ -235,7 +236,7 @@ def table4(found):
             for width in widths
         }
         for training, metric, kind, key in BLOCKS
-        for variant in variants
+        for variant in labels
     ]
 
 
@@ -320,7 +321,7 @@ def _figure3b(scale):
         return ()
     nets, (attack, size) = networks(scale), evaluation(scale)
     return tuple(
-        sens.Robustness(
+        variants.Robustness(
             trained=replace(
                 nets["original", kind],
                 data="digits" if scale == "smoke" else "fmnist",

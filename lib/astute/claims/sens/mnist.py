@@ -3,14 +3,14 @@
 import math
 from itertools import pairwise
 
-from ..runs import sens, sens_certified, sens_cifar, sens_examples, sens_mnist
-from . import Incomplete, cell, claim, column
+from ...runs import sens
+from .. import Incomplete, cell, claim, column
 
 
 def _table7(found):
     """Table 7's rows of both data sets."""
     colour = [one for one in found if one[0].trained.data == "cifar10"]
-    return sens_mnist.table7([one for one in found if one not in colour]) + sens_cifar.table7(
+    return sens.mnist.table7([one for one in found if one not in colour]) + sens.cifar.table7(
         colour
     )
 
@@ -42,10 +42,10 @@ def the_box_does_not_matter(rows):
 @claim(
     "sens/claim-28",
     ("sens/table1", "sens/table2", "sens/fig5"),
-    sens_mnist.table1,
+    sens.mnist.table1,
     readings={
-        "three targets": sens_mnist.table1,
-        "the first target": lambda found: sens_mnist.table1(found)[:1],
+        "three targets": sens.mnist.table1,
+        "the first target": lambda found: sens.mnist.table1(found)[:1],
     },
 )
 def equal_distance_unequal_robustness(rows):
@@ -73,7 +73,7 @@ def _block(rows, training, metric):
 
 def narrow(found):
     """Table 4's rows with the widest and narrowest measured widths in place of 4 and 1."""
-    return [row | {"ends": "measured"} for row in sens_mnist.table4(found)]
+    return [row | {"ends": "measured"} for row in sens.mnist.table4(found)]
 
 
 def _ends(rows):
@@ -85,12 +85,12 @@ def _ends(rows):
 
 
 WIDEST = {
-    "width 4 against 1": sens_mnist.table4,
+    "width 4 against 1": sens.mnist.table4,
     "the widest measured against the narrowest": narrow,
 }
 
 
-@claim("sens/claim-29", "sens/table4", sens_mnist.table4)
+@claim("sens/claim-29", "sens/table4", sens.mnist.table4)
 def standard_training_needs_no_width(rows):
     """Standard accuracy, of training and of test images, ranges over at most 1 over the widths."""
     spreads = []
@@ -104,7 +104,7 @@ def standard_training_needs_no_width(rows):
     return most <= 1 + 1e-9, f"widths {ends}: at most {most:.2f} ({where})"
 
 
-@claim("sens/claim-30", "sens/table4", sens_mnist.table4, readings=WIDEST)
+@claim("sens/claim-30", "sens/table4", sens.mnist.table4, readings=WIDEST)
 def width_helps_pgd_training(rows):
     """PGD accuracy does not fall with width by more than 0.3, and levels off from 1 to 4."""
     block = _block(rows, "pgd", "accuracy")
@@ -122,7 +122,7 @@ def width_helps_pgd_training(rows):
     return max(falls) <= 0.3 + 1e-9 and levels, text
 
 
-@claim("sens/claim-31", "sens/table4", sens_mnist.table4)
+@claim("sens/claim-31", "sens/table4", sens.mnist.table4)
 def the_original_can_be_fitted_robustly(rows):
     """Original MNIST at width 4: fitted robustly, and no more robust on test images than at 1."""
     block = _block(rows, "pgd", "robust_accuracy")
@@ -132,7 +132,7 @@ def the_original_can_be_fitted_robustly(rows):
     return fitted >= 99 and abs(change) <= 1, f"{fitted:.1f} on training images, test {change:+.1f}"
 
 
-@claim("sens/claim-32", "sens/table4", sens_mnist.table4, readings=WIDEST)
+@claim("sens/claim-32", "sens/table4", sens.mnist.table4, readings=WIDEST)
 def width_widens_the_robust_gap(rows):
     """The gap of robust accuracy, training minus test, is no smaller at the greater width."""
     narrowest, widest = _ends(rows)
@@ -193,7 +193,7 @@ def _arrows(values):
     return ", ".join(f"{v:.1f}" for v in values)
 
 
-@claim("sens/claim-35", "sens/fig4", sens_mnist.samples)
+@claim("sens/claim-35", "sens/fig4", sens.mnist.samples)
 def any_set_is_fitted(rows):
     """Standard training fits every size to 99.5, and its test accuracy rises with the size."""
     texts, holds = [], True
@@ -207,11 +207,11 @@ def any_set_is_fitted(rows):
 @claim(
     "sens/claim-36",
     "sens/fig4",
-    sens_mnist.samples,
+    sens.mnist.samples,
     readings={
-        "up to all 60,000": sens_mnist.samples,
+        "up to all 60,000": sens.mnist.samples,
         "directions, 1000 to 9000": lambda found: [
-            row | {"sizes": "some"} for row in sens_mnist.samples(found)
+            row | {"sizes": "some"} for row in sens.mnist.samples(found)
         ],
     },
 )
@@ -232,10 +232,10 @@ def more_images_close_the_gap(rows):
 @claim(
     "sens/claim-38",
     "sens/fig4",
-    sens_mnist.samples,
+    sens.mnist.samples,
     readings={
-        "both data sets": sens_mnist.samples,
-        "MNIST half": lambda found: [row | {"half": "MNIST"} for row in sens_mnist.samples(found)],
+        "both data sets": sens.mnist.samples,
+        "MNIST half": lambda found: [row | {"half": "MNIST"} for row in sens.mnist.samples(found)],
     },
 )
 def binarized_needs_few_images(rows):
@@ -254,7 +254,7 @@ def _trained(box):
         key = "interval_box" if box else "interval_no_box"
         return [
             row | {"certified_error": row[key]}
-            for row in sens_certified.certificates(found)
+            for row in sens.certified.certificates(found)
             if row["box"] == box
         ]
 
@@ -275,7 +275,7 @@ def binarized_can_be_certified(rows):
     return errors[0] <= 3 and clean >= 97 and errors[1] >= 10 * errors[0], text
 
 
-@claim("sens/claim-40", "sens/example1", sens_examples.example1)
+@claim("sens/claim-40", "sens/example1", sens.examples.example1)
 def example_1(rows):
     """The share attacked is 2 eps within 3 standard errors, and after the map above the bound."""
     if not rows:
@@ -288,7 +288,7 @@ def example_1(rows):
     return abs(share - wanted) <= 3 * error and sums >= row["bound"], text + f"{row['bound']:.0f} %"
 
 
-@claim("sens/claim-41", "sens/example2", sens_examples.example2)
+@claim("sens/claim-41", "sens/example2", sens.examples.example2)
 def example_2(rows):
     """At least 94 % of the cube and 97 % of the ball are vulnerable."""
     if not rows:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from scipy import optimize
 
-from .. import attacks, models, objectives, robustness, training, transforms
-from ..intervals import proportion
-from . import Study, Training, trained
+from ... import attacks, models, objectives, robustness, training, transforms
+from ...intervals import proportion
+from .. import Study, Training, trained
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -241,6 +241,15 @@ def _pgd(data):
     return at
 
 
+def _shallower(scale):
+    """A second depth beside table 3's: what shallower networks cost can be afforded."""
+    if scale not in ("cpu", "gpu"):
+        return ()
+    setting = _setting("cifar10", scale)
+    model = replace(setting.model, n=setting.model.n // 3)
+    return _networks(replace(setting, model=model), (4, 8, 16), *EFFORT[scale])
+
+
 def _clipped(scale):
     """Table 6: every layer's spectral norm clipped each epoch; no bound is table 3."""
     bounds, strengths = {"cpu": ((1,), (4, 16)), "gpu": ((1, 3), (4, 16))}.get(
@@ -439,6 +448,13 @@ STUDIES = (
         runs=_pgd("cifar100"),
         minutes={"cpu": 12, "gpu": 12, "paper": 120},
         table="reg_table4",
+        rows=table,
+    ),
+    Study(
+        id="reg/depth",
+        title="Table 3 with a third of its networks' blocks",
+        runs=_shallower,
+        minutes={"cpu": 4, "gpu": 5},
         rows=table,
     ),
     Study(

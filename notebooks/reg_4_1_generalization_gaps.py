@@ -134,8 +134,9 @@ compared(paper["CIFAR10"], "reg/table3", "Table 3: ResNet-56 on CIFAR-10 (ours R
 
 # %% [markdown]
 # Strength 0, natural training, is ours (at two thirds of the others' learning rate): the paper's
-# CIFAR tables have none, so that they compare robust networks with more robust ones only. At scale `smoke` the data are the digits and two
-# networks are trained for twenty steps: that shows that the code runs, and nothing else.
+# CIFAR tables have none, so that they compare robust networks with more robust ones only. At
+# scale `smoke` the data are the digits and two networks are trained for twenty steps: that shows
+# that the code runs, and nothing else.
 #
 # ## CIFAR-100
 

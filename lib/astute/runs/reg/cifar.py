@@ -24,8 +24,8 @@ from .small import ok
 EVALUATION = attacks.PGD(norm="linf", eps=8 / 255, step_size=2 / 255, steps=10, keep="last")
 #: Radii of the loss variation (table 1), in 255ths; ten steps of a quarter of the radius.
 RADII = (1, 2, 4)
-#: Bins of the histograms: margins in logits, probabilities, losses in nats.
-MARGINS = tuple(range(-20, 41))
+#: Bins of the histograms: margins in quarter logits, probabilities, losses in nats.
+MARGINS = tuple(i / 4 for i in range(-80, 161))
 PROBABILITIES = tuple(i / 20 for i in range(21))
 LOSSES = tuple(i / 4 for i in range(41))
 

@@ -146,13 +146,21 @@ else:
 
 
 # %% tags=["remove-cell"]
-def densities(ax, data, split, what, edges):
-    """A histogram per strength, of the first seed's networks: share of images per bin."""
+def densities(ax, data, split, what, edges, within=(-np.inf, np.inf)):
+    """A histogram per strength, of the first seed's networks: share of images per bin.
+
+    Returns the greatest share among bins that begin within the limits.
+    """
+    edges, most = np.array(edges), 0.0
     for run, record in found[data]:
         if run.trained.seed == 0 and reg.cifar.ok(record):
-            counts = np.array(record["result"][split][what]["counts"])
+            share = np.array(record["result"][split][what]["counts"])
+            share = share / share.sum()
             colour = f"C{(0, 4, 8, 16).index(run.strength)}"
-            ax.stairs(counts / counts.sum(), edges, color=colour, label=run.strength)
+            ax.stairs(share, edges, color=colour, label=run.strength)
+            inside = (edges[:-1] >= within[0]) & (edges[:-1] < within[1])
+            most = max(most, share[inside].max())
+    return most
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]
@@ -164,7 +172,8 @@ for ax, (split, data) in zip(axes.flat, panels, strict=True):
     ax.set_title(f"{data}, {split}", fontsize="small")
 if there:
     axes[0, 0].legend(fontsize="x-small", title="strength")
-    axes[0, 0].set(xlim=(-12, 16))
+    ends = [r["result"]["test"]["margins"]["quantiles"] for _, r in both if reg.cifar.ok(r)]
+    axes[0, 0].set_xlim(min(q[1] for q in ends) - 1, max(q[-2] for q in ends) + 1)
 fig.supxlabel("margin, logits", fontsize="small")
 fig.supylabel("share of images", fontsize="small")
 figures.show(fig, alt="Distributions of margins by strength, test and training, both CIFAR sets")
@@ -208,10 +217,10 @@ fig, axes = plt.subplots(1, 2, figsize=(7.8, 3.4))
 parts = (("probabilities", reg.cifar.PROBABILITIES), ("losses", reg.cifar.LOSSES))
 for ax, (what, edges) in zip(axes, parts, strict=True):
     densities(ax, "CIFAR-10", "test", what, edges)
-    inset = ax.inset_axes((0.35, 0.5, 0.6, 0.45))
-    densities(inset, "CIFAR-10", "test", what, edges)
-    inset.set(xlim=(0.1, 0.9) if what == "probabilities" else (4, 10))
-    inset.set(ylim=(0, 0.12 if what == "probabilities" else 0.02))
+    inset = ax.inset_axes((0.45, 0.5, 0.55, 0.45))
+    middle = (0.1, 0.9) if what == "probabilities" else (3, 8)
+    most = densities(inset, "CIFAR-10", "test", what, edges, middle)
+    inset.set(xlim=middle, ylim=(0, 1.1 * most or 1))
     inset.tick_params(labelsize="x-small")
     ax.set_xlabel({"probabilities": "probability of the label", "losses": "loss, nats"}[what])
 axes[0].set_ylabel("share of test images")

@@ -281,7 +281,7 @@ def margins_move_towards_zero(rows):
     """The mode of the test margins moves towards 0 as strength grows."""
     found = {name: c["test_mode"] for name, c in _by_strength(rows, "test_mode").items()}
     near = {name: {a: abs(v) for a, v in c.items()} for name, c in found.items()}
-    return all(map(_falls, near.values())), _words(found, 1)
+    return all(map(_falls, near.values())), _words(found)
 
 
 @networks("15")

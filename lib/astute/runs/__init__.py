@@ -69,6 +69,8 @@ class Training:
         The first so many training images; None for all.
     seed : int
         Decides initial weights, order of images and attacks' starts.
+    train_split : str
+        Another split than "train" to train on, where the data set has one.
     """
 
     data: str
@@ -78,11 +80,12 @@ class Training:
     recipe: training.Recipe
     train_size: int | None = None
     seed: int = 0
+    train_split: str = values.added("train")
 
     def split(self, name, context, limit=None):
         """Images of the variant and labels of split "train" or "test"."""
         limit = self.train_size if name == "train" and limit is None else limit
-        part = context.load(self.data, name, limit)
+        part = context.load(self.data, self.train_split if name == "train" else name, limit)
         return self.variant(part.x), part.y
 
 

@@ -217,6 +217,19 @@ def test_the_first_images_of_a_variant_are_trained_on():
     assert len(SETTING.split("test", Context(), 30)[0]) == 30
 
 
+def test_another_split_is_trained_on_where_it_is_named(monkeypatch):
+    asked = []
+    load = runs.data.load
+    monkeypatch.setattr(
+        runs.data, "load", lambda name, split, **k: asked.append(split) or load("digits", **k)
+    )
+    setting = replace(SETTING, data="cifar100", train_split="train-subset")
+    for split in ("train", "test"):
+        setting.split(split, Context())
+    assert asked == ["train-subset", "test"]
+    assert "train_split" not in runs.values.config(SETTING)
+
+
 def test_weights_are_trained_once_and_found_again(folder, monkeypatch):
     model, history = runs.trained(SETTING, Context())
     assert [p.suffix for p in (folder / "cache" / "weights").iterdir()] == [".safetensors"]

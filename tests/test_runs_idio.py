@@ -199,5 +199,5 @@ def test_logits_a_thousand_times_larger_fool_a_weak_attack_and_no_strong_one():
 
 def test_the_old_records_of_figure_1_keep_their_rows():
     assert idio.fig1([(idio_attacks.figure1("cpu")[0], None)]) == []
-    assert len(idio.STUDIES[0].at("cpu")) == 6 + 12
+    assert len(idio.STUDIES[0].at("cpu")) == 6 + 15
     assert scores.CAP < 1

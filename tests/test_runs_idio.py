@@ -133,7 +133,7 @@ def figure_1(**gains):
     """Rows of figure 1 in per cent: per attack the gain that p = 50 brings, and its price."""
     rows = []
     for data in ("MNIST", "Fashion-MNIST", "CIFAR-10"):
-        for attack in ("FGSM", "DeepFool 2019", "C&W"):
+        for attack in idio_rows.FOOLBOX:
             gain, price = gains.get(attack.split()[0].replace("&", ""), (30, 1))
             gain = gains.get(data.replace("-", ""), gain) if attack.startswith("Deep") else gain
             for method in (*idio_rows.METHODS, "noise like M1", "noise like M2"):

@@ -19,10 +19,10 @@ def _curves(**options):
     return lambda found: idio_rows.curves(found, **options)
 
 
-PUBLISHED = ("FGSM", "DeepFool", "C&W")
 FIGURE = {
     "three data sets, Foolbox of 2019": _curves(),
-    "DeepFool as published": _curves(attacks=PUBLISHED),
+    "C&W in longer steps": _curves(attacks=idio_rows.LONGER),
+    "DeepFool as published": _curves(attacks=("FGSM", "DeepFool", "C&W 2019")),
     "only images with an adversarial": _curves(reached=True),
 }
 WIDE = {"MNIST and FGSM, wide network": _wide}
@@ -118,7 +118,8 @@ def most_against_carlini_wagner(rows):
         for attack in dict.fromkeys(s[1] for s in gains)
     }
     text = ", ".join(f"{attack} {gain:+.0f}" for attack, gain in mean.items())
-    return mean["C&W"] == max(mean.values()), f"mean of the greatest gains: {text}"
+    holds = max(mean, key=mean.get).startswith("C&W")
+    return holds, f"mean of the greatest gains: {text}"
 
 
 @fig1("05")
@@ -139,9 +140,11 @@ def _changes(**options):
 
 
 TABLE = {
-    "mean of three attacks, Foolbox of 2019": _changes(),
+    "mean of three attacks, C&W in longer steps": _changes(),
     **{a: _changes(attacks=(a,)) for a in ("FGSM", "DeepFool 2019", "DeepFool", "C&W")},
-    "mean of three attacks, failures count most": _changes(attacks=PUBLISHED, score="area"),
+    "mean of three attacks, failures count most": _changes(
+        attacks=("FGSM", "DeepFool", "C&W"), score="area"
+    ),
 }
 STEPS = tuple(f"delta_p{p}" for p in range(1, 6))
 

@@ -11,7 +11,9 @@ from .idio_attacks import DATA, Anew, Transferred, label
 #: The paper's methods; M1 in the reading that its results need, under the paper's name.
 METHODS = {"M1 quantile": "M1", "M2": "M2", "M3": "M3"}
 #: The attacks of 2019: what the paper says it used.
-FOOLBOX = ("FGSM", "DeepFool 2019", "C&W")
+FOOLBOX = ("FGSM", "DeepFool 2019", "C&W 2019")
+#: With C&W in fewer and longer steps: what every p of table 1 is measured with.
+LONGER = ("FGSM", "DeepFool 2019", "C&W")
 
 
 def _ok(record):
@@ -133,7 +135,17 @@ def anew(found):
     return rows
 
 
-def changes(found, attacks=FOOLBOX, score="paper"):
+def first(cell, count):
+    """A row of `anew` for its first ``count`` images alone, to compare attacks on the same ones."""
+
+    def cut(found):
+        bits = (part[:count] for part in (found.distance, found.right, found.fooled))
+        return scores.Outcomes(*bits, found.largest)
+
+    return cell | {name: cut(cell[name]) for name in ("found", "base") if name in cell}
+
+
+def changes(found, attacks=LONGER, score="paper"):
     """Table 1 as the paper prints it: scores of the trained networks and their changes.
 
     Parameters

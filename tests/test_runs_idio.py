@@ -96,6 +96,25 @@ def test_changes_of_table_1_are_paired_over_images_and_shaped_as_the_papers():
     assert area["value"] == pytest.approx(0.25)
 
 
+def test_attacks_are_compared_on_the_images_that_both_saw():
+    cell = next(c for c in idio_rows.anew(table_1(0.5)) if c["p"] == 5)
+    one = idio_rows.first(cell, 1)
+    assert one["found"].distance.tolist() == [1.5]
+    assert one["base"].distance.tolist() == [1.0]
+    assert (one["found"].right.tolist(), one["found"].fooled.tolist()) == ([True], [True])
+    assert len(cell["found"].distance) == 2
+
+
+def test_attacks_as_the_library_had_them_in_2019_are_called_so():
+    names = [idio_attacks.label(run.attack) for run in idio_attacks.figure1("cpu")[:5]]
+    assert names == ["FGSM", "DeepFool 2019", "DeepFool", "C&W", "C&W 2019"]
+    assert {idio_attacks.label(run.attack) for run in idio_attacks.figure1("smoke")} == {
+        "FGSM",
+        "DeepFool",
+        "C&W",
+    }
+
+
 def test_a_missing_attack_leaves_the_cells_of_its_data_set_empty():
     found = [(run, rec if k else None) for k, (run, rec) in enumerate(table_1())]
     mnist, *_, cifar = idio_rows.changes(found)

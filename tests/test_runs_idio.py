@@ -203,6 +203,26 @@ def test_a_changed_network_is_attacked_anew_and_the_trained_one_once():
     assert (intervals.numbers(found[0]["l2"])[~intervals.outcomes(found[0]["fooled"])] == 0).all()
 
 
+def test_networks_that_only_lack_silent_units_are_not_attacked_again(monkeypatch):
+    (run, *_) = idio_attacks.table1("smoke")
+    few = {"ps": (1, 60), "test_size": 8, "methods": idio_attacks.TABLE[:3]}
+    attack = attacks.CarliniWagner.foolbox1(searches=3, steps=20, step_size=0.05)
+    run, attacked = replace(run, **few, attack=attack), []
+    whole = run._attacked.__func__
+
+    def count(self, model, x, y):
+        attacked.append(model)
+        return whole(self, model, x, y)
+
+    monkeypatch.setattr(idio_attacks.Anew, "_attacked", count)
+    found = run.measure(runs.Context())["versions"]
+    assert 3 <= len(attacked) < len(found) == 7
+    monkeypatch.setattr(idio_attacks, "_lacks_unused", lambda *given: False)
+    attacked.clear()
+    assert run.measure(runs.Context())["versions"] == found
+    assert len(attacked) == 7
+
+
 def test_logits_a_thousand_times_larger_fool_a_weak_attack_and_no_strong_one():
     (run,) = idio_attacks.masking("smoke")
     scaled = pruning.Scaled(p=0, layer="fc2")

@@ -57,6 +57,18 @@ def test_rows_of_figure_1_can_leave_out_images_without_an_adversarial():
     assert not any(row["clean"] for row in missing)
 
 
+def test_attacks_on_unequally_many_images_are_compared_on_those_that_all_saw():
+    few, many = (replace(idio_attacks.figure1("cpu")[k], test_size=n) for k, n in ((3, 2), (0, 4)))
+    found = [(run, {"status": "ok", "result": result()}) for run in (many, few)]
+    names = ("FGSM", "C&W")
+    for same, expected in ((False, 2 / 4), (True, 1 / 2)):
+        row, _ = idio_rows.curves(found, attacks=names, same=same)
+        assert row["adv"][0]["n"] == (2 if same else 4)
+        assert row["adv"][0]["value"] == pytest.approx(expected)
+    row, _ = idio_rows.curves(found, attacks=names, same=True, reached=True)
+    assert row["adv"][0]["n"] == 2  # both have an adversarial
+
+
 def version(method, p, distance, fooled):
     bits = intervals.proportion
     return {

@@ -174,6 +174,7 @@ def pair(data):
     return min(run.test_size for run, _ in both), [result for _, result in both]
 
 
+# %% tags=["remove-cell", "nbval-ignore-output"]
 def gain(result, method, n):
     """Points that the best p gains on the adversarials of the first n images."""
     own = [v for v in result["versions"] if v["method"] == method]

@@ -25,6 +25,7 @@ NEAREST = [
     DeepFool.foolbox1(norm="linf"),
     DeepFool.foolbox3(norm="linf"),
     CarliniWagner(searches=3, steps=20, step_size=0.02, constant=1.0),
+    CarliniWagner.foolbox1(searches=3, steps=20, step_size=0.02, constant=1.0),
 ]
 
 
@@ -86,6 +87,61 @@ def test_carlini_and_wagner_come_within_a_hundredth_of_the_border_of_linear_clas
     near = want < 0.3
     assert (far >= want - 1e-9).all()
     assert (far <= 1.01 * want + 1e-3)[near].all()
+
+
+def test_the_defaults_of_2019_end_at_the_border_that_their_constants_can_pay_for():
+    """Two linear classes: |d|^2 + c max(0, m - v.d) is least at the border, |d| = m / |v|, if c
+    exceeds 2 m / |v|^2, and short of it else. The five constants end at 100."""
+    model, x, y = made(0, n=40, k=2)
+    model[1].weight.data *= 0.0027  # the same classes
+    want, slope = border(model, x, y, "l2"), (model[1].weight[0] - model[1].weight[1]).norm()
+    least = 2 * want / slope
+    x_adv = CarliniWagner.foolbox1()(model, x, y)
+    far, found = norms.size(x_adv - x, "l2"), fooled(model, x_adv, y)
+    sure = (least - 100).abs() > 5
+    assert 0.2 < found.double().mean() < 0.8
+    assert torch.equal(found[sure], least[sure] < 100)
+    assert (far >= want - 1e-9)[found].all()
+    assert torch.allclose(far[found], want[found], rtol=0.02, atol=2e-3)
+
+
+def one_pixel(pixel, wall, slope, attack):
+    """C&W of 2019 in plain numbers, one pixel: classes differ by slope (wall - pixel)."""
+    start, nearest = math.atanh((2 * pixel - 1) * 0.999999), None
+    origin, c, low, high = (math.tanh(start) + 1) / 2, attack.constant, 0.0, math.inf
+    for _ in range(attack.searches):
+        w, first, second, before, success = start, 0.0, 0.0, math.inf, False
+        for t in range(1, attack.steps + 1):
+            x = (math.tanh(w) + 1) / 2
+            margin = slope * (wall - x)
+            loss = (x - origin) ** 2 + c * max(0.0, margin)
+            g = (2 * (x - origin) - c * slope * (margin > 0)) * (1 - math.tanh(w) ** 2) / 2
+            if margin < 0:
+                success = True
+                nearest = x if nearest is None else min(x, nearest)
+            first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
+            step = first / (1 - 0.9**t) / (math.sqrt(second / (1 - 0.999**t)) + attack.tiny)
+            w -= attack.step_size * step
+            if (t - 1) % math.ceil(attack.steps / 10) == 0:
+                if not loss <= 0.9999 * before:
+                    break
+                before = loss
+        low, high = (low, c) if success else (c, high)
+        c = 10 * c if math.isinf(high) else (low + high) / 2
+    return pixel if nearest is None else nearest
+
+
+@pytest.mark.parametrize("pixel", [0.0, 0.02, 0.4])
+def test_carlini_and_wagner_of_2019_do_what_plain_numbers_do(pixel):
+    layer = nn.Linear(1, 2, dtype=torch.float64)
+    model = nn.Sequential(nn.Flatten(), layer).eval().requires_grad_(False)
+    layer.weight.data = torch.tensor([[0.0], [2.0]], dtype=torch.float64)
+    layer.bias.data = torch.tensor([2 * (pixel + 0.1), 0.0], dtype=torch.float64)
+    x, y = torch.full((1, 1, 1, 1), pixel, dtype=torch.float64), torch.tensor([0])
+    for changes in ({"steps": 200}, {"steps": 100, "step_size": 0.05, "tiny": 1e-8}):
+        attack = CarliniWagner.foolbox1(**changes)
+        want = one_pixel(pixel, pixel + 0.1, 2.0, attack)
+        assert attack(model, x, y).item() == pytest.approx(want, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", [4, 11])
@@ -312,6 +368,7 @@ def test_what_lies_outside_the_ball_is_brought_back_before_it_counts():
         (CarliniWagner, {"steps": 0}, "searches and steps are at least 1, .*; got 5, 0"),
         (CarliniWagner, {"constant": 0}, "step_size and constant positive; got"),
         (CarliniWagner, {"confidence": -1}, "confidence is not negative; got -1"),
+        (CarliniWagner, {"patience": "some"}, 'patience is "least" or "none"; got \'some\''),
         (Ensemble, {"norm": "linf", "eps": 8, "members": (1,)}, "write 8 / 255"),
         (Ensemble, {"norm": "linf", "eps": 0.1, "members": ()}, "at least one member"),
         (
@@ -350,12 +407,11 @@ def test_the_defaults_are_those_of_the_library_in_2019_and_today():
         norm="l2", steps=100, candidates=10, overshoot=0.05, overshoots="step"
     )
     assert DeepFool.foolbox3(norm="linf") == DeepFool(norm="linf")
-    names = ("searches", "steps", "step_size", "constant", "confidence", "abort_early")
     for attack, want in (
-        (CarliniWagner.foolbox1(), (5, 1000, 0.005, 0.01, 0.0, True)),
-        (CarliniWagner.foolbox3(), (9, 10_000, 0.01, 1e-3, 0.0, True)),
+        (CarliniWagner.foolbox1(), (5, 1000, 0.005, 0.01, 0.0, True, "none", 1e-7)),
+        (CarliniWagner.foolbox3(), (9, 10_000, 0.01, 1e-3, 0.0, True, "least", 1e-8)),
     ):
-        assert tuple(getattr(attack, name) for name in names) == want
+        assert dataclasses.astuple(attack) == want
 
 
 def test_todays_defaults_are_the_installed_librarys(foolbox):

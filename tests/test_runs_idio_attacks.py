@@ -57,6 +57,18 @@ def test_rows_of_figure_1_can_leave_out_images_without_an_adversarial():
     assert not any(row["clean"] for row in missing)
 
 
+def test_attacks_on_unequally_many_images_are_compared_on_those_that_all_saw():
+    few, many = (replace(idio.attacks.figure1("cpu")[k], test_size=n) for k, n in ((3, 2), (0, 4)))
+    found = [(run, {"status": "ok", "result": result()}) for run in (many, few)]
+    names = ("FGSM", "C&W")
+    for same, expected in ((False, 2 / 4), (True, 1 / 2)):
+        row, _ = idio.rows.curves(found, attacks=names, same=same)
+        assert row["adv"][0]["n"] == (2 if same else 4)
+        assert row["adv"][0]["value"] == pytest.approx(expected)
+    row, _ = idio.rows.curves(found, attacks=names, same=True, reached=True)
+    assert row["adv"][0]["n"] == 2  # both have an adversarial
+
+
 def version(method, p, distance, fooled):
     bits = intervals.proportion
     return {
@@ -96,6 +108,25 @@ def test_changes_of_table_1_are_paired_over_images_and_shaped_as_the_papers():
     assert area["value"] == pytest.approx(0.25)
 
 
+def test_attacks_are_compared_on_the_images_that_both_saw():
+    cell = next(c for c in idio.rows.anew(table_1(0.5)) if c["p"] == 5)
+    one = idio.rows.first(cell, 1)
+    assert one["found"].distance.tolist() == [1.5]
+    assert one["base"].distance.tolist() == [1.0]
+    assert (one["found"].right.tolist(), one["found"].fooled.tolist()) == ([True], [True])
+    assert len(cell["found"].distance) == 2
+
+
+def test_attacks_as_the_library_had_them_in_2019_are_called_so():
+    names = [idio.attacks.label(run.attack) for run in idio.attacks.figure1("cpu")[:5]]
+    assert names == ["FGSM", "DeepFool 2019", "DeepFool", "C&W", "C&W 2019"]
+    assert {idio.attacks.label(run.attack) for run in idio.attacks.figure1("smoke")} == {
+        "FGSM",
+        "DeepFool",
+        "C&W",
+    }
+
+
 def test_a_missing_attack_leaves_the_cells_of_its_data_set_empty():
     found = [(run, rec if k else None) for k, (run, rec) in enumerate(table_1())]
     mnist, *_, cifar = idio.rows.changes(found)
@@ -133,7 +164,7 @@ def figure_1(**gains):
     """Rows of figure 1 in per cent: per attack the gain that p = 50 brings, and its price."""
     rows = []
     for data in ("MNIST", "Fashion-MNIST", "CIFAR-10"):
-        for attack in ("FGSM", "DeepFool 2019", "C&W"):
+        for attack in idio.rows.FOOLBOX:
             gain, price = gains.get(attack.split()[0].replace("&", ""), (30, 1))
             gain = gains.get(data.replace("-", ""), gain) if attack.startswith("Deep") else gain
             for method in (*idio.rows.METHODS, "noise like M1", "noise like M2"):
@@ -184,6 +215,26 @@ def test_a_changed_network_is_attacked_anew_and_the_trained_one_once():
     assert (intervals.numbers(found[0]["l2"])[~intervals.outcomes(found[0]["fooled"])] == 0).all()
 
 
+def test_networks_that_only_lack_silent_units_are_not_attacked_again(monkeypatch):
+    (run, *_) = idio.attacks.table1("smoke")
+    few = {"ps": (1, 60), "test_size": 8, "methods": idio.attacks.TABLE[:3]}
+    attack = attacks.CarliniWagner.foolbox1(searches=3, steps=20, step_size=0.05)
+    run, attacked = replace(run, **few, attack=attack), []
+    whole = run._attacked.__func__
+
+    def count(self, model, x, y):
+        attacked.append(model)
+        return whole(self, model, x, y)
+
+    monkeypatch.setattr(idio.attacks.Anew, "_attacked", count)
+    found = run.measure(runs.Context())["versions"]
+    assert 3 <= len(attacked) < len(found) == 7
+    monkeypatch.setattr(idio.attacks, "_lacks_unused", lambda *given: False)
+    attacked.clear()
+    assert run.measure(runs.Context())["versions"] == found
+    assert len(attacked) == 7
+
+
 def test_logits_a_thousand_times_larger_fool_a_weak_attack_and_no_strong_one():
     (run,) = idio.attacks.masking("smoke")
     scaled = pruning.Scaled(p=0, layer="fc2")
@@ -199,5 +250,5 @@ def test_logits_a_thousand_times_larger_fool_a_weak_attack_and_no_strong_one():
 
 def test_the_old_records_of_figure_1_keep_their_rows():
     assert idio.fig1([(idio.attacks.figure1("cpu")[0], None)]) == []
-    assert len(idio.STUDIES[0].at("cpu")) == 6 + 12
+    assert len(idio.STUDIES[0].at("cpu")) == 6 + 15
     assert scores.CAP < 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .. import losses, norms
+from .. import losses, norms, values
 from .base import right, slack
 
 
@@ -36,10 +36,16 @@ class CarliniWagner:
         Difference of logits by which an adversarial has to win; what succeeds by less is not
         counted.
     abort_early : bool
-        Look ten times in ``steps`` whether the least loss since the last look is below the one
-        before by 1e-4 of itself; end when it is not, once the image has an adversarial when it
-        twice is not. (One look is hasty there: where pixels are black or white, w takes many steps
-        before an image changes.)
+        Look ten times in ``steps`` whether the loss fell by 1e-4 of itself; end when it did not.
+    patience : {"least", "none"}
+        What is looked at. "none": the loss at this very step and at the look before, and the first
+        that did not fall ends the search (Foolbox 1). "least": the least loss since the last look
+        and in the time before, and once the image has an adversarial two looks in a row. (One look
+        is hasty there: where pixels are black or white, w takes many steps before an image
+        changes.)
+    tiny : float
+        Adam's guard against division by zero. Foolbox had 1e-7 until 2.1, 1e-8 from 2.3. On black
+        and white pixels slopes are smaller than either, and the larger slows them down.
     """
 
     searches: int = 5
@@ -48,11 +54,13 @@ class CarliniWagner:
     constant: float = 0.01
     confidence: float = 0.0
     abort_early: bool = True
+    patience: str = values.added("least")
+    tiny: float = values.added(1e-8)
 
     @classmethod
     def foolbox1(cls, **changes):
-        """The defaults of Foolbox 1.8 to 2.4, of 2018 and 2019, which are those of this class."""
-        return cls(**changes)
+        """The defaults of Foolbox 1.8 to 2.1, of 2018 and 2019, and its way to end early."""
+        return cls(**{"patience": "none", "tiny": 1e-7} | changes)
 
     @classmethod
     def foolbox3(cls, **changes):
@@ -68,6 +76,8 @@ class CarliniWagner:
             )
         if not self.confidence >= 0:
             raise ValueError(f"confidence is not negative; got {self.confidence:g}")
+        if self.patience not in ("least", "none"):
+            raise ValueError(f'patience is "least" or "none"; got {self.patience!r}')
 
     def __call__(self, model, x, y, generator=None):
         _, rows = right(model, x, y)
@@ -118,13 +128,14 @@ class CarliniWagner:
             # Adam (Kingma & Ba 2015) without its class, as images leave its state.
             mean.lerp_(slope, 0.1)
             square.mul_(0.999).addcmul_(slope, slope, value=0.001)
-            spread = (square / (1 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
+            spread = (square / (1 - 0.999 ** (step + 1))).sqrt_().add_(self.tiny)
             w.addcdiv_(mean, spread, value=-self.step_size / (1 - 0.9 ** (step + 1)))
-            recent = torch.minimum(recent, loss)
+            recent = torch.minimum(recent, loss) if self.patience == "least" else loss
             if self.abort_early and step % every == 0:
                 idle = torch.where(recent <= 0.9999 * previous, 0, idle + 1)
                 previous, recent = recent, torch.full_like(recent, torch.inf)
-                going = idle < torch.where(hit[rows], 2, 1)
+                twice = hit[rows] & (self.patience == "least")
+                going = idle < torch.where(twice, 2, 1)
                 if not going.all():
                     if not going.any():
                         break

@@ -20,11 +20,21 @@ def _curves(**options):
 
 
 PUBLISHED = ("FGSM", "DeepFool", "C&W")
-FIGURE = {
-    "three data sets, Foolbox of 2019": _curves(),
-    "DeepFool as published": _curves(attacks=PUBLISHED),
-    "only images with an adversarial": _curves(reached=True),
-}
+
+
+def _readings(**options):
+    """Those of figure 1 on three data sets."""
+    published = ("FGSM", "DeepFool", "C&W 2019")
+    return {
+        "three data sets, Foolbox of 2019": _curves(**options),
+        "C&W in longer steps": _curves(attacks=idio.rows.LONGER, **options),
+        "DeepFool as published": _curves(attacks=published, **options),
+        "DeepFool as published, C&W in longer steps": _curves(attacks=PUBLISHED, **options),
+        "only images with an adversarial": _curves(reached=True, **options),
+    }
+
+
+FIGURE = _readings()
 WIDE = {"MNIST and FGSM, wide network": _wide}
 
 
@@ -109,16 +119,20 @@ def _greatest(rows):
     }
 
 
-@fig1("04")
+@fig1("04", **_readings(same=True))
 def most_against_carlini_wagner(rows):
-    """The greatest gain over p, averaged over data sets and methods, is largest against C&W."""
+    """The greatest gain over p, averaged over data sets and methods, is largest against C&W.
+
+    On the images that all attacks saw: of fewer images the greatest is larger by chance.
+    """
     gains = _greatest(rows)
     mean = {
         attack: np.mean([g for s, g in gains.items() if s[1] == attack])
         for attack in dict.fromkeys(s[1] for s in gains)
     }
     text = ", ".join(f"{attack} {gain:+.0f}" for attack, gain in mean.items())
-    return mean["C&W"] == max(mean.values()), f"mean of the greatest gains: {text}"
+    holds = max(mean, key=mean.get).startswith("C&W")
+    return holds, f"mean of the greatest gains: {text}"
 
 
 @fig1("05")
@@ -139,7 +153,7 @@ def _changes(**options):
 
 
 TABLE = {
-    "mean of three attacks, Foolbox of 2019": _changes(),
+    "mean of three attacks, C&W in longer steps": _changes(),
     **{a: _changes(attacks=(a,)) for a in ("FGSM", "DeepFool 2019", "DeepFool", "C&W")},
     "mean of three attacks, failures count most": _changes(attacks=PUBLISHED, score="area"),
 }

@@ -11,14 +11,16 @@ from .attacks import DATA, Anew, Transferred, label
 #: The paper's methods; M1 in the reading that its results need, under the paper's name.
 METHODS = {"M1 quantile": "M1", "M2": "M2", "M3": "M3"}
 #: The attacks of 2019: what the paper says it used.
-FOOLBOX = ("FGSM", "DeepFool 2019", "C&W")
+FOOLBOX = ("FGSM", "DeepFool 2019", "C&W 2019")
+#: With C&W in fewer and longer steps: what every p of table 1 is measured with.
+LONGER = ("FGSM", "DeepFool 2019", "C&W")
 
 
 def _ok(record):
     return record is not None and record["status"] == "ok"
 
 
-def curves(found, attacks=FOOLBOX, reached=False):
+def curves(found, attacks=FOOLBOX, reached=False, same=False):
     """Runs and records of `idio/fig1` on all data sets: a row for each method and p.
 
     Parameters
@@ -29,16 +31,21 @@ def curves(found, attacks=FOOLBOX, reached=False):
     reached : bool
         Count only images that are misclassified or have an adversarial: reading (c), of images
         beyond a bound, at the largest bound. Else what has none keeps its clean version.
+    same : bool
+        Count only the images of a data set that all these attacks saw.
 
     Returns
     -------
     list of dict
         ``data``, ``attack``, ``method``, ``p``; ``clean`` and ``adv``, lists of proportions.
     """
-    rows = []
+    rows, chosen, sizes = [], [], {}
     for run, record in found:
-        if not isinstance(run, Transferred) or label(run.attack) not in attacks:
-            continue
+        if isinstance(run, Transferred) and label(run.attack) in attacks:
+            chosen.append((run, record))
+            data = run.trained.data
+            sizes[data] = min(run.test_size, sizes.get(data, run.test_size))
+    for run, record in chosen:
         about = {"data": DATA[run.trained.data], "attack": label(run.attack)}
         if not _ok(record):
             names = ({"method": m.label, "p": p} for m in run.methods for p in run.ps)
@@ -48,9 +55,12 @@ def curves(found, attacks=FOOLBOX, reached=False):
         kept = ~intervals.outcomes(result["right"]) | intervals.outcomes(result["fooled"])
         for version in result["versions"]:
             clean, adv = version["clean_accuracy"], version["adversarial_accuracy"]
-            if reached:
+            if reached or same:
+                counted = kept if reached else np.ones_like(kept)
+                n = sizes[run.trained.data] if same else len(kept)
                 clean, adv = (
-                    intervals.proportion(intervals.outcomes(m)[kept]) for m in (clean, adv)
+                    intervals.proportion(intervals.outcomes(m)[:n][counted[:n]])
+                    for m in (clean, adv)
                 )
             name = {"method": version["method"], "p": version["p"]}
             rows.append(about | name | {"clean": [clean], "adv": [adv]})
@@ -133,7 +143,17 @@ def anew(found):
     return rows
 
 
-def changes(found, attacks=FOOLBOX, score="paper"):
+def first(cell, count):
+    """A row of `anew` for its first ``count`` images alone, to compare attacks on the same ones."""
+
+    def cut(found):
+        bits = (part[:count] for part in (found.distance, found.right, found.fooled))
+        return scores.Outcomes(*bits, found.largest)
+
+    return cell | {name: cut(cell[name]) for name in ("found", "base") if name in cell}
+
+
+def changes(found, attacks=LONGER, score="paper"):
     """Table 1 as the paper prints it: scores of the trained networks and their changes.
 
     Parameters

@@ -5,7 +5,16 @@ paper's θ. Its columns, the outputs, are our rows; its ``||θ||_inf`` is our ``
 Every method is called on a model and returns a new one; the model itself stays as it was.
 """
 
-from .layers import activities, activity, linear, linears, matrix_norms, singular_values, split
+from .layers import (
+    activities,
+    activity,
+    linear,
+    linears,
+    matrix_norms,
+    singular_values,
+    split,
+    uppermost,
+)
 from .methods import M1, M2, M3, RULES, EveryLayer, Magnitude, Noise, Scaled, removed_units
 
 __all__ = [
@@ -25,4 +34,5 @@ __all__ = [
     "removed_units",
     "singular_values",
     "split",
+    "uppermost",
 ]

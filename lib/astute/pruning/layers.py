@@ -26,6 +26,7 @@ def linears(model):
 
 
 def uppermost(model, layer):
+    """Whether a dense layer is the last one, whose outputs are the logits."""
     linear(model, layer)
     return layer == list(linears(model))[-1]
 

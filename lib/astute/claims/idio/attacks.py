@@ -153,8 +153,9 @@ def _changes(**options):
 
 
 TABLE = {
-    "mean of three attacks, C&W in longer steps": _changes(),
-    **{a: _changes(attacks=(a,)) for a in ("FGSM", "DeepFool 2019", "DeepFool", "C&W")},
+    "mean of three attacks": _changes(),
+    "mean of three attacks, C&W in longer steps": _changes(attacks=idio.rows.LONGER),
+    **{a: _changes(attacks=(a,)) for a in (*idio.rows.FOOLBOX, "DeepFool", "C&W")},
     "mean of three attacks, failures count most": _changes(attacks=PUBLISHED, score="area"),
 }
 STEPS = tuple(f"delta_p{p}" for p in range(1, 6))

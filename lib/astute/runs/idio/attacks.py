@@ -198,7 +198,7 @@ def _lacks_unused(model, other, used, layer):
 
     Then both agree in every number, gradients too, wherever the other one was evaluated.
     """
-    if pruning._uppermost(other, layer):
+    if pruning.uppermost(other, layer):
         return False
     ours, theirs = model.state_dict(), other.state_dict()
     names = f"{layer}.weight", f"{layer}.bias"

@@ -12,7 +12,7 @@ from .attacks import DATA, Anew, Transferred, label
 METHODS = {"M1 quantile": "M1", "M2": "M2", "M3": "M3"}
 #: The attacks of 2019: what the paper says it used.
 FOOLBOX = ("FGSM", "DeepFool 2019", "C&W 2019")
-#: With C&W in fewer and longer steps: what every p of table 1 is measured with.
+#: With C&W in fewer and longer steps.
 LONGER = ("FGSM", "DeepFool 2019", "C&W")
 
 
@@ -153,7 +153,7 @@ def first(cell, count):
     return cell | {name: cut(cell[name]) for name in ("found", "base") if name in cell}
 
 
-def changes(found, attacks=LONGER, score="paper"):
+def changes(found, attacks=FOOLBOX, score="paper"):
     """Table 1 as the paper prints it: scores of the trained networks and their changes.
 
     Parameters

@@ -242,6 +242,7 @@ def studies():
         idio_parts,
         reg,
         sens,
+        sens_capacity,
         sens_certified,
         sens_cifar,
         sens_examples,
@@ -249,8 +250,8 @@ def studies():
         sens_mnist,
     )
 
-    modules = sens, sens_mnist, sens_masking, sens_certified, sens_cifar, sens_examples, reg
-    modules += idio, idio_corruptions, idio_parts, closer
+    modules = sens, sens_mnist, sens_masking, sens_certified, sens_cifar, sens_capacity
+    modules += sens_examples, reg, idio, idio_corruptions, idio_parts, closer
     return {s.id: s for module in modules for s in module.STUDIES}
 
 

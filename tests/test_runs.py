@@ -37,6 +37,7 @@ def folder(monkeypatch, tmp_path):
 def test_every_study_is_listed_under_its_own_id():
     assert all(study.id == name for name, study in STUDIES.items())
     modules = (runs.sens, runs.sens_mnist, runs.sens_masking, runs.sens_certified, runs.sens_cifar)
+    modules += (runs.sens_capacity,)
     modules += (runs.sens_examples, runs.reg, runs.idio, runs.idio_corruptions, runs.idio_parts)
     modules += (runs.closer,)
     listed = [s.id for module in modules for s in module.STUDIES]

@@ -303,8 +303,8 @@ figures.judgements(judged, scale, readings=True)
 #   that went less well, and nearly all of the range in claim 29.
 # - **The gap at these widths.** A gap needs a network that fits its training images robustly. On
 #   MNIST ours do not, so claim 32 says little here. On CIFAR-10 the gap opens even in 600 steps:
-#   what width 2 gains on its own images it does not gain on new ones. With 10,000 images instead
-#   of 50,000 there is less to fit, so this is a gap of few images as much as of width.
+#   the robust accuracy that width 2 gains on its own images it does not gain on new ones. With
+#   10,000 images instead of 50,000 there is less to fit: a gap of few images as much as of width.
 # - **Does width cost robustness?** In table 5, up to level 3, it does on new images. That is late
 #   overfitting of a network which knows its images by heart, and a few points at most; a short
 #   schedule, one seed and 1,000 images can't tell it from none.

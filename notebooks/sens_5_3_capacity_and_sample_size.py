@@ -127,7 +127,7 @@ def panels(rows, paper):
             draw(ax, split, block, variants, keyed(claims.means(rows)), "o-")
             ax.set_xscale("log", base=2)
             ax.set_title(f"{block[0]}, {block[1].replace('_', ' ')}, {split}", fontsize="small")
-    axes[0, 2].legend(*axes[0, 0].get_legend_handles_labels(), fontsize="x-small")
+    axes[0, 0].legend(fontsize="x-small", loc="lower right")
     fig.supxlabel("widen factor", fontsize="small")
     fig.supylabel("per cent", fontsize="small")
     return fig

@@ -411,7 +411,7 @@ def test_a_damaged_record_is_not_judged_over(folder):
 
 
 @pytest.mark.parametrize("name", ["sens/claim-33", "sens/claim-34"])
-def test_widths_on_cifar_hold_as_printed_and_no_study_measures_them(name):
+def test_widths_on_cifar_hold_as_printed_and_are_beyond_two_cores(name):
     assert claims.on_paper(name, "sens_table5")[0]
     rows = [
         row | ({"train_w4": 0.0, "test_w4": 99.0} if row["metric"] == "robust_accuracy" else {})
@@ -420,7 +420,7 @@ def test_widths_on_cifar_hold_as_printed_and_no_study_measures_them(name):
     assert not claims.PREDICATES[name].holds(rows)[0]
     judged = claims.judge(name, "cpu")
     assert judged.verdict == "not measured"
-    assert "no study of ours" in judged.evidence
+    assert judged.evidence == "width 4 or 1 of 14 of 14 levels: not at this scale"
 
 
 def test_no_claim_has_two_predicates():

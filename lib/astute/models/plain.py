@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from .. import values
 from .layers import GreyConv2d, StandardiseImage, build
 
 
@@ -168,26 +169,36 @@ class ThreeConv:
     hidden : int
     standardise : bool
         Whether every image is first brought to mean 0 and standard deviation 1.
+    width : float
+        Widen factor of ``channels`` and ``hidden``, rounded down; no layer may vanish.
     """
 
     channels: tuple[int, int, int] = (16, 32, 64)
     hidden: int = 256
     standardise: bool = True
     classes: int = 10
+    width: float = values.added(1.0)
 
     def __call__(self, seed):
+        *channels, hidden = (int(n * self.width) for n in (*self.channels, self.hidden))
+        if min(*channels, hidden) < 1:
+            raise ValueError(
+                f"width leaves every layer a channel or unit: at least "
+                f"{1 / min(*self.channels, self.hidden):g}; got {self.width:g}"
+            )
+
         def layers():
             if self.standardise:
                 yield "standardise", StandardiseImage()
             inside = 3
-            for i, (outside, stride) in enumerate(zip(self.channels, (1, 2, 2), strict=True), 1):
+            for i, (outside, stride) in enumerate(zip(channels, (1, 2, 2), strict=True), 1):
                 yield f"conv{i}", nn.Conv2d(inside, outside, 3, stride, padding=1)
                 yield f"relu{i}", nn.ReLU()
                 inside = outside
             yield "flatten", nn.Flatten()
-            yield "fc1", nn.Linear(8 * 8 * inside, self.hidden)
+            yield "fc1", nn.Linear(8 * 8 * inside, hidden)
             yield "relu4", nn.ReLU()
-            yield "fc2", nn.Linear(self.hidden, self.classes)
+            yield "fc2", nn.Linear(hidden, self.classes)
 
         return build(seed, layers)
 

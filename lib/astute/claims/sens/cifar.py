@@ -7,7 +7,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from ...runs import sens
 from .. import Incomplete, Unplanned, cell, claim, column
-from .variants import spread
+from .variants import arrows, by_size, spread
 
 #: Where the register names levels that a scale leaves out, a claim waits for them; or is judged
 #: on those there are.
@@ -184,44 +184,76 @@ def mnist_is_easier_to_defend(rows):
     return grey - colour >= 40, f"{grey:.1f} against {colour:.1f}"
 
 
-def _unplanned(found):
-    """No rows: wide residual networks of several widths are beyond every study of ours."""
-    return []
+def widths_measured(found):
+    """Table 5's rows of the levels planned, to be judged at the widest network there is."""
+    return [row | {"widest": "measured"} for row in sens.capacity.table5(found)]
 
 
-def _widths(rows, split):
-    """{variant: robust accuracy of PGD training at width 4 minus that at width 1}."""
+#: The register's predicates are about every level of table 5, and width 4 against 1.
+CAPACITY = {
+    "all levels, width 4 against 1": sens.capacity.every_level,
+    "levels measured, the widest against 1": widths_measured,
+}
+
+
+def _gains(rows, split):
+    """The widest's name, and {variant: robust accuracy of PGD training there minus at width 1}."""
+    rows = [row for row in rows if (row["training"], row["metric"]) == ("pgd", "robust_accuracy")]
     if not rows:
-        raise Unplanned("wide residual networks of widths 1 and 4: no study of ours trains them")
-    return {
-        row["variant"]: row[f"{split}_w4"] - row[f"{split}_w1"]
-        for row in rows
-        if (row["training"], row["metric"]) == ("pgd", "robust_accuracy")
-    }
+        raise Incomplete("robust accuracy of PGD training at several widths")
+    widest = "4"
+    if rows[0].get("widest") == "measured":
+        widest = max((c.split("_w")[1] for c in rows[0] if c.startswith("test_w")), key=float)
+    names = f"{split}_w{widest}", f"{split}_w1"
+    if lacking := [row["variant"] for row in rows if not set(names) <= set(row)]:
+        raise Unplanned(
+            f"width {widest} or 1 of {len(lacking)} of {len(rows)} levels: not at this scale"
+        )
+    gains = {}
+    for variant in (row["variant"] for row in rows):
+        wide, one = (cell(rows, name, variant=variant) for name in names)
+        gains[variant] = wide - one
+    return widest, gains
 
 
-@claim("sens/claim-33", (), _unplanned)
+@claim("sens/claim-33", "sens/table5", sens.capacity.every_level, CAPACITY)
 def width_fits_the_training_images(rows):
     """Robust accuracy on training images grows by at least 3 from width 1 to 4, everywhere."""
-    gains = _widths(rows, "train")
-    return min(gains.values()) >= 3, f"least gain {min(gains.values()):.1f}"
+    widest, gains = _gains(rows, "train")
+    least = min(gains, key=gains.get)
+    text = f"{len(gains)} levels, width 1 to {widest}: {gains[least]:+.1f} ({least}) or more"
+    return gains[least] >= 3 - 1e-9, text
 
 
-@claim("sens/claim-34", (), _unplanned)
+@claim("sens/claim-34", "sens/table5", sens.capacity.every_level, CAPACITY)
 def width_does_not_help_new_images(rows):
     """On test images it grows by at most 4, and falls for levels up to 3."""
-    gains = _widths(rows, "test")
-    low = [gains[name] for name in gains if name == "original" or _printed_level(name) <= 3]
-    text = f"at most {max(gains.values()):+.1f}; for levels up to 3 at most {max(low):+.1f}"
-    return max(gains.values()) <= 4 and max(low) < 0, text
+    widest, gains = _gains(rows, "test")
+    low = max(gains[name] for name in gains if _level({"variant": name}) <= 3)
+    most = max(gains.values())
+    text = f"{len(gains)} levels, width 1 to {widest}: at most {most:+.1f}; "
+    return most <= 4 + 1e-9 and low < 0, text + f"for levels up to 3 at most {low:+.1f}"
 
 
-def _printed_level(name):
-    """A saturation's level from its name, "saturate 2.5"."""
-    return float(name.split()[-1])
+def sizes_measured(found):
+    """Figure 4's rows on CIFAR-10, whatever the greatest sizes are."""
+    return [row | {"sizes": "some"} for row in sens.capacity.samples(found)]
 
 
-@claim("sens/claim-37", (), _unplanned)
+@claim(
+    "sens/claim-37",
+    "sens/fig4-cifar",
+    sens.capacity.samples,
+    readings={"up to all 50,000": sens.capacity.samples, "sizes measured": sizes_measured},
+)
 def colour_wants_more_images(rows):
-    """Robust accuracy on test images still rises from 27,000 images to all, by at least 2."""
-    raise Unplanned("CIFAR-10 training sets of several sizes: no study of ours")
+    """Robust accuracy falls on training images; on test images the last step still adds 2."""
+    sizes = sorted({row["size"] for row in rows})
+    if sizes[-2:] != [27_000, 50_000] and not (rows and rows[0].get("sizes") == "some"):
+        raise Unplanned("27,000 and 50,000 images: not at this scale")
+    holds, texts = True, []
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        train, test = (by_size(rows, "pgd", variant, f"{s}_robust") for s in ("train", "test"))
+        holds &= all(a > b for a, b in pairwise(train)) and test[-1] - test[-2] >= 2 - 1e-9
+        texts.append(f"{variant}: {arrows(train)} trained on, {arrows(test)} test")
+    return holds, "; ".join(texts)

@@ -19,6 +19,17 @@ def spread(values):
     return max(values) - min(values)
 
 
+def by_size(rows, training, variant, name):
+    """A column of figure 4's half about numbers of images, in the order of these."""
+    part = [r for r in rows if r["training"] == training and r["variant"] == variant]
+    return column(sorted(part, key=lambda row: row["size"]), name)
+
+
+def arrows(values):
+    """Numbers in their order, in words."""
+    return ", ".join(f"{v:.1f}" for v in values)
+
+
 @table2("01")
 def standard_accuracy_is_stable(rows):
     """The range of standard test accuracy over the nine variants is at most 1."""

@@ -1,12 +1,13 @@
 """Studies of "On the Sensitivity of Adversarial Robustness to Input Data Distributions"."""
 
-from . import certified, cifar, examples, masking, mnist, variants
+from . import capacity, certified, cifar, examples, masking, mnist, variants
 from .variants import Robustness, Volume, figure5, inter_class, table2, table6
 
 __all__ = [
     "STUDIES",
     "Robustness",
     "Volume",
+    "capacity",
     "certified",
     "cifar",
     "examples",
@@ -25,5 +26,6 @@ STUDIES = (
     *masking.STUDIES,
     *certified.STUDIES,
     *cifar.STUDIES,
+    *capacity.STUDIES,
     *examples.STUDIES,
 )

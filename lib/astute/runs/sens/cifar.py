@@ -126,7 +126,7 @@ class Samples:
         }
 
 
-def _base(scale):
+def trainings(scale):
     """Settings of standard and of PGD training, and the evaluation, at a scale; None if none.
 
     PROTOCOLS 8.3. At "smoke" the digits stand in; at "cpu" a net of three convolutions sees
@@ -171,7 +171,7 @@ def _base(scale):
 
 def _both(scale, variants):
     """Standard and PGD training of every variant, each with its measure."""
-    base = _base(scale)
+    base = trainings(scale)
     if base is None:
         return ()
     standard, adversarial, attack = base
@@ -187,13 +187,14 @@ def _both(scale, variants):
     return tuple(runs)
 
 
-def _saturated(level):
+def saturated(level):
+    """The variant of a level of saturation: 2 changes nothing."""
     return transforms.Original() if level == 2 else transforms.Saturate(level=level)
 
 
 def _table3(scale):
     """Standard and PGD training at the levels of saturation measured, tested by K-C."""
-    return _both(scale, map(_saturated, MEASURED.get(scale, ())))
+    return _both(scale, map(saturated, MEASURED.get(scale, ())))
 
 
 def _figure3a(scale):
@@ -222,7 +223,7 @@ def _stronger(scale):
 
 def _table7(scale):
     """The attack of table 3 without the box, on the levels that table 7 prints."""
-    kept = {_saturated(level).label for level in TABLE7}
+    kept = {saturated(level).label for level in TABLE7}
     return tuple(r for r in _survivals(scale, box=False) if r.trained.variant.label in kept)
 
 
@@ -237,7 +238,7 @@ def _pixels(scale):
     sizes, levels, gammas = (2, 3, 5, 8), (1, 2, 4, 8, 16, math.inf), (0.6, 0.8, 1.2, 1.4)
     grey = [transforms.Binarize(), transforms.Original()]
     grey += [transforms.Smooth(size=size) for size in sizes]
-    colour = [*map(_saturated, levels), *(transforms.Gamma(gamma=g) for g in gammas)]
+    colour = [*map(saturated, levels), *(transforms.Gamma(gamma=g) for g in gammas)]
     names = {"smoke": ("digits", "digits"), "cpu": ("mnist", "cifar10")}[scale]
     chosen = {(names[0], v): None for v in grey} | {(names[1], v): None for v in colour}
     return tuple(Pixels(data=name, variant=variant) for name, variant in chosen)
@@ -278,7 +279,7 @@ def table3(found):
         Columns of `papers/tables/sens_table3.csv`; a number is a list of proportions over seeds,
         empty where a level is not measured.
     """
-    return _rows(found, [_saturated(level).label for level in TABLE3])
+    return _rows(found, [saturated(level).label for level in TABLE3])
 
 
 def measured(found):
@@ -316,7 +317,7 @@ def table7(found):
     rows = {
         label: {"dataset": "CIFAR10", "variant": label}
         | {f"robust_acc_{how}_bound": [] for how in ("with", "without")}
-        for label in (_saturated(level).label for level in TABLE7)
+        for label in (saturated(level).label for level in TABLE7)
     }
     for run, record in found:
         if not isinstance(run, Survival | Robustness):

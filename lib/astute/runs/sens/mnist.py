@@ -264,6 +264,30 @@ class BalancedTraining(Training):
         return self.variant(part.x[chosen]), part.y[chosen]
 
 
+def resized(net, size, whole=None):
+    """A training on ``size`` images of balanced classes, as figure 4's other half has it.
+
+    As many steps as before, the ramp as long in steps, and weight decay .002 (section 5.3).
+
+    Parameters
+    ----------
+    net : Training
+    size : int
+    whole : int, optional
+        Images that ``net`` is trained on, where its ``train_size`` does not say.
+    """
+    old, steps = net.recipe, net.recipe.length(net.train_size or whole)[1]
+    batches = math.ceil(size / old.batch_size)
+    recipe = replace(
+        old,
+        epochs=math.ceil(steps / batches),
+        steps=steps,
+        ramp_epochs=round(old.ramp_epochs * steps / old.epochs / batches),
+        weight_decay=0.002,
+    )
+    return BalancedTraining(**vars(net) | {"recipe": recipe, "train_size": size})
+
+
 def _figure4(scale):
     """Sample size: steps unchanged, weight decay .002 (section 5.3), nested balanced subsets."""
     sizes = {"smoke": (100, 500), "cpu": SIZES}.get(scale, ())
@@ -275,21 +299,9 @@ def _figure4(scale):
         for (label, kind), net in nets.items():
             if label not in ("binarized", "original"):
                 continue
-            old, steps = net.recipe, net.recipe.length(net.train_size)[1]
-            batches = math.ceil(size / old.batch_size)
-            ramp = round(old.ramp_epochs * steps / old.epochs / batches)
-            recipe = replace(
-                old,
-                epochs=math.ceil(steps / batches),
-                steps=steps,
-                ramp_epochs=ramp,
-                weight_decay=0.002,
-            )
-            fields = {name: value for name, value in vars(net).items()}
-            fields |= {"recipe": recipe, "train_size": size}
             runs.append(
                 TrainTest(
-                    trained=BalancedTraining(**fields),
+                    trained=resized(net, size),
                     attack=None if kind == "Natural" else attack,
                     images=images,
                 )

@@ -358,6 +358,7 @@ for ax, k, label in ((axes[0], 3, "local Lipschitz"), (axes[1], 4, "std of test 
         ax.annotate(f" {net[1]}", (net[2], net[k]), fontsize="x-small")
     ax.set(xlabel="sum of spreads over convolutions", ylabel=label)
 if measured:
+    axes[0].set_yscale("log")
     axes[0].legend(fontsize="x-small")
 figures.show(fig, alt="Local Lipschitz estimate and margin width against the sum of spreads")
 

@@ -426,3 +426,10 @@ def test_widths_on_cifar_hold_as_printed_and_are_beyond_two_cores(name):
 def test_no_claim_has_two_predicates():
     with pytest.raises(ValueError, match="sens/claim-33 has a predicate already"):
         claims.claim("sens/claim-33", (), list)(lambda rows: (True, ""))
+
+
+def test_seeds_may_have_unequally_many_images():
+    seeds = [intervals.proportion([True] * k + [False] * (n - k)) for k, n in ((3, 4), (5, 10))]
+    drawn = [row["a"] for (row,) in claims.draws([{"a": seeds}], count=4000)]
+    assert np.mean(drawn) == pytest.approx(100 * (0.75 + 0.5) / 2, abs=1)
+    assert len(set(drawn)) > 20

@@ -196,21 +196,21 @@ def draws(rows, count=DRAWS, seed=0):
 
     Nothing is yielded where there is nothing to draw: no outcomes of images, no second seed.
     """
-    cells = {}  # (row, column) -> seeds x images, or seeds of numbers
+    cells = {}  # (row, column) -> images of each seed, or seeds of numbers
     for i, row in enumerate(rows):
         for key, value in row.items():
             if isinstance(value, list) and value and isinstance(value[0], dict):
-                cells[i, key] = np.stack([_per_image(m) for m in value])
+                cells[i, key] = [_per_image(m) for m in value]
             elif isinstance(value, list) and len(value) > 1:
                 cells[i, key] = np.array(value)
     generator = np.random.default_rng(seed)
     weights, columns = {}, {}  # how often each of n images is drawn; (row, column) -> (count,)
     for place, measured in cells.items():
-        if measured.ndim == 2:
-            n = measured.shape[1]
-            if n not in weights:
-                weights[n] = generator.multinomial(n, np.full(n, 1 / n), size=count).T / n
-            measured = measured @ weights[n]
+        if isinstance(measured, list):
+            for n in map(len, measured):  # of the right images alone seeds have unequally many
+                if n not in weights:
+                    weights[n] = generator.multinomial(n, np.full(n, 1 / n), size=count).T / n
+            measured = np.stack([images @ weights[len(images)] for images in measured])
         else:
             measured = np.repeat(measured[:, None], count, axis=1)
         picks = generator.integers(len(measured), size=measured.shape)

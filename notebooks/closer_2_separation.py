@@ -32,7 +32,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import torch
 
-from astute import claims, data, figures, papers, runs, separation
+from astute import claims, data, figures, papers, records, runs, separation
 from astute.runs import closer
 
 figures.use()
@@ -292,7 +292,7 @@ figures.table(
 # %% tags=["remove-input", "nbval-ignore-output"]
 pictures, titles = [], []
 for run, record in runs.load("closer/closest-pairs", scale, measure, context):
-    if record and record["status"] == "ok":
+    if records.result(record):
         two = closer.pixels(record["result"])
         pictures.append([*two, two.mean(0), abs(two[0] - two[1])])
         names = " and ".join(record["result"]["names"])
@@ -389,7 +389,7 @@ figures.glue("closer2 scale", scale)
 KINDS = ("accuracy", "certified", "attacked")
 lines = []
 for run, record in runs.load("closer/nearest-neighbour", scale, measure, context):
-    if record and record["status"] == "ok":
+    if records.result(record):
         name = f"{closer.SEPARATED[run.data][0]}: nearest neighbour, l2"
         lines.append([name, *(record["result"][k] for k in KINDS)])
 for row in recorded:
@@ -427,7 +427,7 @@ assert falling[0] > falling[-1]
 # %% tags=["remove-input", "nbval-ignore-output"]
 curves = {"digits": dict(zip(sizes, falling, strict=True))}
 for run, record in runs.load("closer/separation-by-size", scale, measure, context) + found:
-    if record and record["status"] == "ok" and run.split == "train" and run.data != "digits":
+    if records.result(record) and run.split == "train" and run.data != "digits":
         name = closer.SEPARATED[run.data][0]
         curves.setdefault(name, {})[record["result"]["n"][1]] = record["result"]["distance"]
 fig, ax = plt.subplots()

@@ -30,7 +30,7 @@
 import matplotlib.pyplot as plt
 import torch
 
-from astute import certified, claims, data, figures, intervals, lipschitz, papers, runs
+from astute import certified, claims, data, figures, intervals, lipschitz, papers, records, runs
 from astute.attacks import PGD
 from astute.models import MLP
 from astute.objectives import Adversarial, Natural
@@ -268,7 +268,7 @@ figures.show(fig, alt=alt)
 # %% tags=["remove-input", "nbval-ignore-output"]
 lines = []
 for run, record in runs.load("closer/mnist-stronger", scale, measure, context):
-    if record and record["status"] == "ok":
+    if records.result(record):
         weak = next(r for q, r in recorded if q.trained == run.trained)["result"]
         first = intervals.first(weak["adversarial_test_accuracy"], run.test_size)
         strong = record["result"]["robust_accuracy"]

@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from astute import attacks, data, figures, losses, models, objectives, runs, training
+from astute import attacks, data, figures, losses, models, objectives, records, runs, training
 
 figures.use()
 
@@ -98,7 +98,7 @@ recorded = runs.load("closer/loss-slices", scale, measure, context)
 slices = {
     " ".join(filter(None, run.method)): record["result"]
     for run, record in recorded
-    if record and record["status"] == "ok"
+    if records.result(record)
 }
 
 

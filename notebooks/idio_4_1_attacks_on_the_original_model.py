@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from astute import attacks, claims, figures, intervals, runs
+from astute import attacks, claims, figures, intervals, records, runs
 from astute.runs import idio
 
 figures.use()
@@ -109,7 +109,7 @@ context = runs.Context(device=device, data_root=data_root)
 found = runs.load("idio/fig1", scale, measure, context)
 found = [(r, rec) for r, rec in found if isinstance(r, idio.attacks.Transferred)]
 where = lambda r: (idio.attacks.DATA[r.trained.data], idio.attacks.label(r.attack))  # noqa: E731
-results = {where(r): (r, rec["result"]) for r, rec in found if rec and rec["status"] == "ok"}
+results = {where(r): (r, rec["result"]) for r, rec in found if records.result(rec)}
 sets = list(dict.fromkeys(where(r)[0] for r, _ in found))
 names = list(dict.fromkeys(where(r)[1] for r, _ in found))
 shown = [n for n in names if n != "C&W" or "C&W 2019" not in names]

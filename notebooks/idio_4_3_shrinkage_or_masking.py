@@ -32,7 +32,7 @@
 import matplotlib.pyplot as plt
 import torch
 
-from astute import attacks, figures, intervals, pruning, robustness, runs
+from astute import attacks, figures, intervals, pruning, records, robustness, runs
 from astute.runs import idio
 
 figures.use()
@@ -97,7 +97,7 @@ figures.table(rows, heads, f"Digits, linf radius {weak.eps:g}")
 
 # %% tags=["remove-cell"]
 recorded = runs.load("idio/masking", scale, measure, context)
-results = [(r, rec["result"] if rec and rec["status"] == "ok" else None) for r, rec in recorded]
+results = [(r, records.result(rec)) for r, rec in recorded]
 title = lambda run: type(run.trained.objective).__name__.lower()  # noqa: E731
 NEAREST = ("FGSM linf", "DeepFool linf", "DeepFool l2")
 

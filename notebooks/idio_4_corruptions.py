@@ -30,7 +30,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from astute import claims, corruptions, data, figures, papers, runs
+from astute import claims, corruptions, data, figures, papers, records, runs
 from astute.runs import idio
 from astute.theory import idio_scores
 
@@ -259,7 +259,7 @@ for role, run in plan.items():
 # %% tags=["remove-input", "nbval-ignore-output"]
 table = []
 for run, record in found:
-    got = record["result"] if record and record["status"] == "ok" else None
+    got = records.result(record)
     cells = ["not measured yet", "", ""]
     if got:
         own = got["versions"][run.role]["clean"]
@@ -360,7 +360,7 @@ def path(role, method):
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]
-done = [(run, rec) for run, rec in found if rec and rec["status"] == "ok"]
+done = [(run, rec) for run, rec in found if records.result(rec)]
 first = {run.role: record["result"] for run, record in done}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 for ax, role in zip(axes, first, strict=False):

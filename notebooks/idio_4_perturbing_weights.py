@@ -34,7 +34,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import torch
 
-from astute import attacks, claims, figures, models, norms, pruning, robustness, runs
+from astute import attacks, claims, figures, models, norms, pruning, records, robustness, runs
 from astute.runs import idio
 
 figures.use()
@@ -290,7 +290,7 @@ print(f"{'images':<10}", run.test_size)
 # %% tags=["remove-input", "nbval-ignore-output"]
 found = runs.load("idio/fig1", scale, measure, context)
 found = [(r, record) for r, record in found if isinstance(r, idio.Perturbed)]
-results = {r.method.label: rec["result"] for r, rec in found if rec and rec["status"] == "ok"}
+results = {r.method.label: rec["result"] for r, rec in found if records.result(rec)}
 rows = idio.fig1(found)
 ours = claims.means(rows)
 baseline = next(iter(results.values()), None)

@@ -35,7 +35,7 @@ import numpy as np
 import torch
 from IPython.display import display
 
-from astute import claims, figures, models, papers, runs, spectra
+from astute import claims, figures, models, papers, records, runs, spectra
 from astute.runs import reg as studies
 from astute.theory import CHECKS, reg, reg_bound, reg_covering, reg_layers
 
@@ -561,7 +561,7 @@ figures.show(fig, alt="Spread of singular values over strength, and margin sprea
 # %% tags=["remove-input", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(7.5, 2.8), sharey=True)
 for run, record in recorded:
-    if record is None or record["status"] != "ok" or run.trained.seed:
+    if records.result(record) is None or run.trained.seed:
         continue
     for ax, split in zip(axes, ("train", "test"), strict=True):
         part = record["result"][split]["margins"]

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from astute import attacks, claims, figures, margins, models, papers, robustness, runs
+from astute import attacks, claims, figures, margins, models, papers, records, robustness, runs
 from astute.runs import reg
 
 figures.use()
@@ -136,7 +136,7 @@ found = {
     for data, name in STUDIES.items()
 }
 both = [one for part in found.values() for one in part]
-there = any(reg.cifar.ok(record) for _, record in both)
+there = any(records.result(record) for _, record in both)
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 if scale == "smoke":
@@ -153,7 +153,7 @@ def densities(ax, data, split, what, edges, within=(-np.inf, np.inf)):
     """
     edges, most = np.array(edges), 0.0
     for run, record in found[data]:
-        if run.trained.seed == 0 and reg.cifar.ok(record):
+        if run.trained.seed == 0 and records.result(record):
             share = np.array(record["result"][split][what]["counts"])
             share = share / share.sum()
             colour = f"C{(0, 4, 8, 16).index(run.strength)}"
@@ -167,12 +167,12 @@ def densities(ax, data, split, what, edges, within=(-np.inf, np.inf)):
 fig, axes = plt.subplots(2, 2, figsize=(7.8, 4.8), sharex=True)
 panels = [(split, data) for split in ("test", "train") for data in STUDIES]
 for ax, (split, data) in zip(axes.flat, panels, strict=True):
-    densities(ax, data, split, "margins", reg.cifar.MARGINS)
+    densities(ax, data, split, "margins", reg.networks.MARGINS)
     ax.axvline(0, color=figures.INK, lw=0.6)
     ax.set_title(f"{data}, {split}", fontsize="small")
 if there:
     axes[0, 0].legend(fontsize="x-small", title="strength")
-    ends = [r["result"]["test"]["margins"]["quantiles"] for _, r in both if reg.cifar.ok(r)]
+    ends = [r["result"]["test"]["margins"]["quantiles"] for _, r in both if records.result(r)]
     axes[0, 0].set_xlim(min(q[1] for q in ends) - 1, max(q[-2] for q in ends) + 1)
 fig.supxlabel("margin, logits", fontsize="small")
 fig.supylabel("share of images", fontsize="small")
@@ -214,7 +214,7 @@ figures.judgements(judged, scale)
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(7.8, 3.4))
-parts = (("probabilities", reg.cifar.PROBABILITIES), ("losses", reg.cifar.LOSSES))
+parts = (("probabilities", reg.networks.PROBABILITIES), ("losses", reg.networks.LOSSES))
 for ax, (what, edges) in zip(axes, parts, strict=True):
     densities(ax, "CIFAR-10", "test", what, edges)
     inset = ax.inset_axes((0.45, 0.5, 0.55, 0.45))

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from astute import claims, figures, intervals, models, papers, runs, spectra
+from astute import claims, figures, intervals, models, papers, records, runs, spectra
 from astute.runs import reg
 from astute.theory.reg import rank_correlation
 
@@ -244,7 +244,7 @@ for name, relative in (("plain", False), ("relative", True)):
 # %% tags=["remove-input", "nbval-ignore-output"]
 errors = []
 for _, record in (one for part in found.values() for one in part):
-    for one in record["result"]["layers"].values() if reg.cifar.ok(record) else ():
+    for one in record["result"]["layers"].values() if records.result(record) else ():
         e = one["exact"]
         if "error" in e and e["spread"] > 1e-3:  # a layer near zero has no spread to speak of
             errors.append(100 * e["mean"] / e["spread"] ** 2 * e["error"])

@@ -30,7 +30,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from astute import claims, figures, papers, runs, spectra
+from astute import claims, figures, papers, records, runs, spectra
 from astute.runs import reg
 
 figures.use()
@@ -193,7 +193,7 @@ assert slopes["1"] < 0
 # %% tags=["remove-input", "nbval-ignore-output"]
 lines = []
 for run, record in found:
-    if reg.cifar.ok(record) and run.trained.seed == 0 and run.strength in (4, 16):
+    if records.result(record) and run.trained.seed == 0 and run.strength in (4, 16):
         layers = record["result"]["layers"]
         cells = [f"{run.bound:g}" if run.bound else "none", run.strength]
         for reading in ("circular", "exact"):

@@ -3,6 +3,7 @@
 import pytest
 
 from astute import intervals, objectives, runs
+from astute.claims.reg.curves import regimes
 from astute.runs import reg
 
 
@@ -75,11 +76,34 @@ def test_fgsm_starts_at_the_image_and_strength_0_is_natural():
 
 def test_planned_networks_differ_where_their_tables_do():
     planned = {name: runs.study(f"reg/{name}").at("cpu") for name in ("table3", "table6", "table2")}
-    assert [run.strength for run in planned["table3"]] == [0, 4, 8, 16, 4, 16, 4, 16]
-    assert {run.bound for run in planned["table6"]} == {1.0}
+    assert [run.strength for run in planned["table3"]] == [0, *3 * [4, 8, 16]]
+    assert {(run.bound, run.strength) for run in planned["table6"]} == {
+        (bound, a) for bound in (1, 3) for a in (4, 8, 16)
+    }
     assert {row["training"] for row in reg.blocks([(r, None) for r in planned["table2"]])} == {
         "FGSM"
     }
+
+
+def test_few_images_are_met_as_often_in_all_and_kept_apart_from_the_tables():
+    """As many steps on fewer images; a claim mixes neither these nor clipped and free networks."""
+    usual = runs.study("reg/table3").at("cpu")[1].trained
+    few = runs.study("reg/few-images").at("cpu")
+    for run in few:
+        size, recipe = run.trained.train_size, run.trained.recipe
+        assert size * recipe.epochs == usual.train_size * usual.recipe.epochs
+        assert recipe.ramp_epochs / recipe.epochs == usual.recipe.ramp_epochs / usual.recipe.epochs
+    clipped = runs.study("reg/table6").at("cpu")
+    found = [(run, None) for run in (*runs.study("reg/table3").at("cpu"), *clipped, *few)]
+    for controlled in (False, True):
+        chosen = {
+            name: rows(found) for name, rows in regimes(reg.blocks, controlled=controlled).items()
+        }
+        assert [{row["images"] for row in rows} for rows in chosen.values()] == [
+            *({5000}, {1000}, {250})
+        ]
+        bounds = {row["spectral_norm"] for rows in chosen.values() for row in rows}
+        assert bounds == ({"uncontrolled", "1", "3"} if controlled else {"uncontrolled"})
 
 
 def test_the_state_of_a_study_is_a_sentence_with_the_command_for_the_rest(found):

@@ -123,6 +123,11 @@ def get(study, scale, config):
     return read(path) if path.exists() else None
 
 
+def result(record):
+    """What a record measured; None of one that is missing or tells of a failure."""
+    return record["result"] if record and record["status"] == "ok" else None
+
+
 def every():
     """All records, by path: the provenance page and the export read them so."""
     return {path: read(path) for path in sorted(folder().glob("*/*.json"))}

@@ -10,6 +10,7 @@ from ... import (
     losses,
     models,
     objectives,
+    records,
     robustness,
     training,
     transforms,
@@ -405,7 +406,7 @@ def mnist_table(found, reading="ascent", variants="published"):
                 **{f"lipschitz_{name}": [] for name in READINGS},
             },
         )
-        result = record["result"] if record and record["status"] == "ok" else None
+        result = records.result(record)
         if result is None:
             continue
         for split in ("train", "test"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ... import data, separation
+from ... import data, records, separation
 from ...intervals import proportion
 from .. import Study
 
@@ -296,8 +296,8 @@ def separation_table(found):
     for run, record in found:
         name, eps = SEPARATED[run.data]
         row = rows.setdefault(run.data, {"dataset": name, "eps": eps})
-        ok = record is not None and record["status"] == "ok"
-        row[f"min_{run.split}_train_separation"] = record["result"]["distance"] if ok else None
+        result = records.result(record)
+        row[f"min_{run.split}_train_separation"] = result and result["distance"]
     return list(rows.values())
 
 
@@ -306,7 +306,7 @@ def theorem_table(found):
     rows = []
     for run, record in found:
         row = {"dataset": SEPARATED[run.data][0], "eps": run.eps}
-        result = record["result"] if record and record["status"] == "ok" else None
+        result = records.result(record)
         for part, key in (
             *(("train", "towards"), ("train", "corners")),
             *(("test", "accuracy"), ("test", "certified"), ("test", "attacked")),

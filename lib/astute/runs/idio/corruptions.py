@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from ... import corruptions, models, objectives, pruning, training, transforms
+from ... import corruptions, models, objectives, pruning, records, training, transforms
 from ...intervals import proportion
 from .. import Study, Training, trained
 
@@ -271,7 +271,7 @@ def versions(found):
         for name in (role, *changed)
     }
     for _, record in found:
-        if record is None or record["status"] != "ok":
+        if records.result(record) is None:
             continue
         for name, measured in record["result"]["versions"].items():
             rows[name]["clean"].append(measured["clean"])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy import optimize
 
-from ... import attacks, models, objectives, robustness, training, transforms
+from ... import attacks, models, objectives, records, robustness, training, transforms
 from ...intervals import proportion
 from .. import Study, Training, trained
 
@@ -235,9 +235,9 @@ def bands(found):
     rows = []
     for run, record in found:
         row = {"data": run.trained.data, "train": run.trained.variant.label}
-        ok = record is not None and record["status"] == "ok"
-        accuracy = record["result"]["accuracy"] if ok else {}
-        rows.append(row | {v.label: [accuracy[v.label]] if ok else [] for v in run.tested})
+        result = records.result(record)
+        accuracy = result["accuracy"] if result else {}
+        rows.append(row | {v.label: [accuracy[v.label]] if result else [] for v in run.tested})
     return rows
 
 
@@ -346,8 +346,8 @@ def norms(found):
         for loss in ("squared", "absolute"):
             row = {"case": case, "loss": loss}
             for _, record in found:
-                ok = record is not None and record["status"] == "ok"
-                fits = record["result"]["norms"][case][loss] if ok else {}
+                result = records.result(record)
+                fits = result["norms"][case][loss] if result else {}
                 row |= {f"{name}: {n}": v for name, fit in fits.items() for n, v in fit.items()}
             rows.append(row)
     return rows
@@ -386,7 +386,7 @@ def parts(found):
     rows = {}
     for run, record in found:
         row = rows.setdefault(run.trained_on, {"train": run.trained_on})
-        if record is None or record["status"] != "ok":
+        if records.result(record) is None:
             continue
         result = record["result"]
         cells = dict(result["accuracy"]) | {

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ... import attacks, models, objectives, pruning, robustness, training, transforms
+from ... import attacks, models, objectives, pruning, records, robustness, training, transforms
 from ...intervals import proportion
 from .. import Study, Training, trained
 from .attacks import METHODS, figure1, masking, table1
@@ -211,7 +211,7 @@ def fig1(found):
         for p in run.ps:
             key = run.method.label, p
             rows.setdefault(key, {"method": key[0], "p": p, "clean": [], "adv": []})
-        if record is None or record["status"] != "ok":
+        if records.result(record) is None:
             continue
         for version in record["result"]["versions"]:
             row, clean = rows[run.method.label, version["p"]], version["clean_accuracy"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from ... import intervals, scores
+from ... import intervals, records, scores
 from .attacks import DATA, Anew, Transferred, label
 
 #: The paper's methods; M1 in the reading that its results need, under the paper's name.
@@ -14,10 +14,6 @@ METHODS = {"M1 quantile": "M1", "M2": "M2", "M3": "M3"}
 FOOLBOX = ("FGSM", "DeepFool 2019", "C&W 2019")
 #: With C&W in fewer and longer steps.
 LONGER = ("FGSM", "DeepFool 2019", "C&W")
-
-
-def _ok(record):
-    return record is not None and record["status"] == "ok"
 
 
 def curves(found, attacks=FOOLBOX, reached=False, same=False):
@@ -47,7 +43,7 @@ def curves(found, attacks=FOOLBOX, reached=False, same=False):
             sizes[data] = min(run.test_size, sizes.get(data, run.test_size))
     for run, record in chosen:
         about = {"data": DATA[run.trained.data], "attack": label(run.attack)}
-        if not _ok(record):
+        if records.result(record) is None:
             names = ({"method": m.label, "p": p} for m in run.methods for p in run.ps)
             rows += [about | name | {"clean": [], "adv": []} for name in names]
             continue
@@ -131,7 +127,7 @@ def anew(found):
         if not isinstance(run, Anew):
             continue
         about = {"data": DATA[run.trained.data], "attack": label(run.attack)}
-        if not _ok(record):
+        if records.result(record) is None:
             rows += [about | {"method": m.label, "p": p} for m in run.methods for p in run.ps]
             continue
         result, base = record["result"], None

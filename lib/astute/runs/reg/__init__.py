@@ -1,15 +1,19 @@
 """Studies of Wen, Li & Jia (2020), on the regularization of adversarial robustness."""
 
-from . import cifar, small
-from .cifar import blocks, spreads, table, variation
+from . import cifar, networks, rows, small
+from .cifar import FEW
+from .rows import blocks, spreads, table, variation
 from .small import layers, lemma, nets, theorem
 
 __all__ = [
+    "FEW",
     "STUDIES",
     "blocks",
     "layers",
     "lemma",
     "nets",
+    "networks",
+    "rows",
     "spreads",
     "table",
     "theorem",

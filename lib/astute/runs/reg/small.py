@@ -11,6 +11,7 @@ from ... import (
     margins,
     models,
     objectives,
+    records,
     robustness,
     spectra,
     training,
@@ -154,7 +155,7 @@ def layers(found, reading="circular"):
     """
     rows = {}
     for run, record in found:
-        measured = record["result"]["layers"] if ok(record) else {}
+        measured = record["result"]["layers"] if records.result(record) else {}
         for name, layer in measured.items():
             row = rows.setdefault(
                 (run.strength, name),
@@ -183,7 +184,7 @@ def nets(found):
     rows = {}
     for run, record in found:
         row = rows.setdefault(run.strength, {"strength": run.strength} | {c: [] for c in COLUMNS})
-        if ok(record):
+        if records.result(record):
             for column, (part, *keys) in COLUMNS.items():
                 value = record["result"][part]
                 for key in keys:
@@ -208,11 +209,7 @@ COLUMNS = {key: (key,) for key in ("clean_accuracy", "robust_accuracy")} | {
 
 def lemma(found):
     """Runs and records of `reg/lemma-3-1` as rows: what `theory.reg.check_lemma_3_1` counts."""
-    return [record["result"] for _, record in found if ok(record)]
-
-
-def ok(record):
-    return record is not None and record["status"] == "ok"
+    return [record["result"] for _, record in found if records.result(record)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +231,7 @@ class Lemma31:
 
 def theorem(found):
     """Runs and records of `reg/thm-3-1` as rows: margins of a small network and equation 5."""
-    return [record["result"] for _, record in found if ok(record)]
+    return [record["result"] for _, record in found if records.result(record)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ... import attacks, data, models, objectives, robustness, training, transforms
+from ... import attacks, data, models, objectives, records, robustness, training, transforms
 from ...intervals import proportion
 from .. import Study, Training, trained
 from .variants import LEVELS, PGD_COLUMNS, Robustness
@@ -260,7 +260,7 @@ def _rows(found, labels):
         if not isinstance(run, Accuracy | Robustness):
             continue
         row = rows.get(run.trained.variant.label)
-        if row is None or record is None or record["status"] != "ok":
+        if row is None or records.result(record) is None:
             continue
         if isinstance(run, Accuracy):
             row["std_test_acc"].append(record["result"]["test_accuracy"])
@@ -323,7 +323,7 @@ def table7(found):
         if not isinstance(run, Survival | Robustness):
             continue
         row = rows.get(run.trained.variant.label)
-        if row is None or record is None or record["status"] != "ok":
+        if row is None or records.result(record) is None:
             continue
         how = "with" if run.attack.box else "without"
         row[f"robust_acc_{how}_bound"].append(record["result"]["robust_accuracy"])
@@ -349,7 +349,7 @@ def extremes(found):
     for run, record in found:
         label = run.trained.variant.label
         row = rows.setdefault(label, {"variant": label} | {c: [] for c in columns})
-        result = record["result"] if record and record["status"] == "ok" else None
+        result = records.result(record)
         if result is None:
             continue
         if isinstance(run, Accuracy):

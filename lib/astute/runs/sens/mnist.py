@@ -10,6 +10,7 @@ from ... import (
     intervals,
     models,
     objectives,
+    records,
     robustness,
     transforms,
 )
@@ -66,7 +67,7 @@ def _table7(scale):
 
 def measured(record, key, count=None):
     """A measured cell over seeds, here one or none: the first ``count`` images of it."""
-    if record is None or record["status"] != "ok":
+    if records.result(record) is None:
         return []
     found = record["result"][key]
     return [found if count is None else intervals.first(found, min(count, found["n"]))]
@@ -213,7 +214,7 @@ BLOCKS = (
 
 def _train_test(record, split, key):
     """A measured cell of `TrainTest`."""
-    return [record["result"][split][key]] if record and record["status"] == "ok" else []
+    return [record["result"][split][key]] if records.result(record) else []
 
 
 def table4(found):

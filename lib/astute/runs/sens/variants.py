@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ... import attacks, interclass, models, objectives, robustness, training, transforms, volume
+from ... import (
+    attacks,
+    interclass,
+    models,
+    objectives,
+    records,
+    robustness,
+    training,
+    transforms,
+    volume,
+)
 from .. import Study, Training, trained
 
 #: Levels of saturation in tables 3 and 6; 2 leaves the images as they are.
@@ -128,7 +138,7 @@ def table2(found):
             {"variant": setting.variant.label}
             | {c: [] for c in ("std_test_acc", *(name for name, _ in PGD_COLUMNS))},
         )
-        if record is None or record["status"] != "ok":
+        if records.result(record) is None:
             continue
         if isinstance(setting.objective, objectives.Natural):
             row["std_test_acc"].append(record["result"]["clean_accuracy"])

@@ -113,9 +113,15 @@ paper = {
 
 
 # %% tags=["remove-cell"]
-def compared(printed, name, caption, metrics=TITLES):
-    """The table of a study: the paper's numbers beside ours, a row a metric."""
-    ours = {row["metric"]: row for row in reg.table(loaded[name])}
+def measured(name, **where):
+    """Our rows of a study by metric, of the networks that are meant."""
+    rows = reg.table(loaded[name])
+    return {r["metric"]: r for r in rows if all(r[key] == value for key, value in where.items())}
+
+
+# %% tags=["remove-cell"]
+def compared(printed, ours, caption, metrics=TITLES):
+    """A table of networks: the paper's numbers beside ours, a row a metric."""
     known = {key for row in (*printed.values(), *ours.values()) for key in row}
     columns = [f"ar{a}" for a in (0, 4, 8, 16) if f"ar{a}" in known]
     lines = []
@@ -130,7 +136,8 @@ def compared(printed, name, caption, metrics=TITLES):
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 print(runs.state("reg/table3", scale, loaded["reg/table3"]))
-compared(paper["CIFAR10"], "reg/table3", "Table 3: ResNet-56 on CIFAR-10 (ours ResNet-20)")
+caption = "Table 3: ResNet-56 on CIFAR-10 (ours ResNet-20)"
+compared(paper["CIFAR10"], measured("reg/table3"), caption)
 
 # %% [markdown]
 # Strength 0, natural training, is ours (at two thirds of the others' learning rate): the paper's
@@ -146,7 +153,8 @@ compared(paper["CIFAR10"], "reg/table3", "Table 3: ResNet-56 on CIFAR-10 (ours R
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 print(runs.state("reg/table4", scale, loaded["reg/table4"]))
-compared(paper["CIFAR100"], "reg/table4", "Table 4: ResNet-56 on CIFAR-100 (ours ResNet-20)")
+caption = "Table 4: ResNet-56 on CIFAR-100 (ours ResNet-20)"
+compared(paper["CIFAR100"], measured("reg/table4"), caption)
 
 # %% [markdown]
 # ## Figure 3
@@ -186,7 +194,19 @@ figures.judgements([claims.judge(name, scale) for name in GAPS], scale)
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 print(runs.state("reg/few-images", scale, loaded["reg/few-images"]))
-compared({}, "reg/few-images", "Ours only: 1,000 images of CIFAR-10 for 50 epochs")
+few = {n: measured("reg/few-images", images=n, spectral_norm="uncontrolled") for n in reg.FEW}
+compared({}, few[1000], "Ours only: 1,000 images of CIFAR-10 for 50 epochs")
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+compared({}, few[250], "Ours only: 250 images of CIFAR-10 for 200 epochs")
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+curves = {"table 3": [(measured("reg/table3"), "o-", "ours")]}
+curves |= {f"{n:,} images": [(rows, "o-", "ours")] for n, rows in few.items()}
+for name, part in curves.items():
+    curves[name] = [(dict(zip(r, claims.means(r.values()), strict=True)), *s) for r, *s in part]
+alt = "Gaps, losses and accuracies against strength, trained on 5,000, 1,000 and 250 images"
+figures.show(figures.strengths(curves), alt=alt)
 
 # %% tags=["remove-input"]
 both = [claims.judge("reg/claim-06", scale, r) for r in claims.readings("reg/claim-06")]
@@ -274,13 +294,13 @@ figures.judgements([claims.judge("reg/claim-08", scale)], scale)
 fgsm = {r["metric"]: r for r in papers.table("reg_table2") if r["dataset"] == "CIFAR10"}
 print(runs.state("reg/table2", scale, loaded["reg/table2"]))
 shown = [m for m in TITLES if m in fgsm] + ["pgd_acc"]
-compared(fgsm, "reg/table2", "Table 2: trained by FGSM on CIFAR-10 (ours ResNet-20)", shown)
+caption = "Table 2: trained by FGSM on CIFAR-10 (ours ResNet-20)"
+compared(fgsm, measured("reg/table2", dataset="CIFAR10"), caption, shown)
 
-# %% tags=["remove-input"]
-hundred = [r for r in papers.table("reg_table2") if r["dataset"] == "CIFAR100"]
-rows = [[TITLES[r["metric"]], *(r[f"ar{a}"] for a in (4, 8, 16))] for r in hundred]
-columns = ["", "a = 4", "8", "16"]
-figures.table(rows, columns, "Table 2 as printed: FGSM on CIFAR-100, per cent and nats")
+# %% tags=["remove-input", "nbval-ignore-output"]
+fgsm = {r["metric"]: r for r in papers.table("reg_table2") if r["dataset"] == "CIFAR100"}
+caption = "The same on CIFAR-100"
+compared(fgsm, measured("reg/table2", dataset="CIFAR100"), caption, shown)
 
 # %% [markdown]
 # The printed CIFAR-10 column has a test loss that *rises* from .467 to .637, where PGD training has

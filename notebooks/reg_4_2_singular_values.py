@@ -324,28 +324,33 @@ figures.table(lines, columns, "Convolutions on CIFAR-10 whose spread changes, by
 # test margins.
 
 # %% tags=["remove-cell"]
-OTHERS = {"TRADES": "reg/trades", "norms ≤ 1": "reg/table6"}
-OTHERS = {} if scale == "smoke" else OTHERS
-more = {name: runs.load(study, scale, measure, context) for name, study in OTHERS.items()}
-whole = {"PGD": found["CIFAR10"], **more}
+OTHERS = ["reg/trades", "reg/table6", "reg/few-images"] if scale != "smoke" else []
+more = {name: runs.load(name, scale, measure, context) for name in OTHERS}
+whole = [*found["CIFAR10"], *(one for part in more.values() for one in part)]
+layers = [r for r in claims.means(reg.spreads(whole)) if r["kind"] == "convolution"]
 NETS = []
 
+
 # %% tags=["remove-cell"]
-for kind, part in whole.items():
-    layers = [r for r in claims.means(reg.spreads(part)) if r["kind"] == "convolution"]
-    for block in reg.blocks(part):
-        a, mean = block["strength"], claims.means([block])[0]
-        same = [r for r in layers if r["training"] == block["training"]]
-        total = sum(r[f"std{a}"] for r in same if r.get(f"std{a}") is not None)
-        shown = [mean[c] for c in ("lipschitz", "test_margin_std", "test_acc", "pgd_acc")]
-        NETS.append((block["training"].replace("PGD", kind), a, total, *shown))
+def kind(net):
+    """What a network is called below: what sets it apart from those of table 3."""
+    control = "" if net["spectral_norm"] == "uncontrolled" else f", norms ≤ {net['spectral_norm']}"
+    images = f", {net['images']:,} images" if net["images"] in reg.FEW else ""
+    return net["training"] + control + images
+
+
+for net in claims.means(reg.blocks(whole)):
+    same = [r for r in layers if all(r[key] == net[key] for key in reg.rows.NETWORK)]
+    values = [r.get(f"std{net['strength']}") for r in same]
+    shown = [net[c] for c in ("lipschitz", "test_margin_std", "test_acc", "pgd_acc")]
+    NETS.append((kind(net), net["strength"], sum(v for v in values if v is not None), *shown))
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 if more:
-    print("\n".join(runs.state(OTHERS[name], scale, part) for name, part in more.items()))
+    print("\n".join(runs.state(name, scale, part) for name, part in more.items()))
 lines = [
-    [kind, a, *("not measured yet" if v is None else f"{v:.2f}" for v in (total or None, *rest))]
-    for kind, a, total, *rest in NETS
+    [name, a, *("not measured yet" if v is None else f"{v:.2f}" for v in (total or None, *rest))]
+    for name, a, total, *rest in NETS
 ]
 columns = ["training", "strength", "sum of spreads", "Lipschitz", "std of margins", "test, %"]
 columns += ["conditional PGD, %"]
@@ -357,9 +362,9 @@ measured = [net for net in NETS if net[3] is not None]
 fig, axes = plt.subplots(1, 2, figsize=(7.6, 3.1))
 kinds = list(dict.fromkeys(net[0] for net in measured))
 for ax, k, label in ((axes[0], 3, "local Lipschitz"), (axes[1], 4, "std of test margins, logits")):
-    for i, kind in enumerate(kinds):
-        points = [(net[2], net[k]) for net in measured if net[0] == kind]
-        ax.plot(*zip(*points, strict=True), "o", color=f"C{i}", label=kind)
+    for i, name in enumerate(kinds):
+        points = [(net[2], net[k]) for net in measured if net[0] == name]
+        ax.plot(*zip(*points, strict=True), "o", color=f"C{i}", label=name)
     for net in measured:
         ax.annotate(f" {net[1]}", (net[2], net[k]), fontsize="x-small")
     ax.set(xlabel="sum of spreads over convolutions", ylabel=label)
@@ -387,8 +392,8 @@ for k, label in ((3, "local Lipschitz estimate"), (4, "standard deviation of tes
 pairs = [(a, b) for a in measured for b in measured if a[2] > b[2] and a[3] < b[3]]
 print(f"{len(pairs)} of {len(measured) * (len(measured) - 1) // 2} pairs of networks")
 if pairs:
-    for kind, a, total, change, *_ in max(pairs, key=lambda two: two[1][3] / two[0][3]):
-        print(f"{kind}, strength {a}: sum of spreads {total:.1f}, Lipschitz estimate {change:.0f}")
+    for name, a, total, change, *_ in max(pairs, key=lambda two: two[1][3] / two[0][3]):
+        print(f"{name}, strength {a}: sum of spreads {total:.1f}, Lipschitz estimate {change:.0f}")
 
 # %% [markdown]
 # Clipping is the experiment that the chain asks for. It takes spreads away by hand; if they were

@@ -86,9 +86,12 @@ def rises(curve):
 
 
 def words(curves, digits=2):
-    """The curves as they are read: "ResNet-20: 0.61, 0.55, 0.48 (a = 4, 8, 16)"."""
+    """The curves as they are read: "ResNet-20: 0.61, 0.55, 0.48 (a = 4, 8, 16)".
+
+    Training by PGD without spectral control is the rule and goes without saying.
+    """
     return "; ".join(
-        f"{name}: {', '.join(f'{curve[a]:.{digits}f}' for a in sorted(curve))} "
+        f"{name.removesuffix(' uncontrolled').removesuffix(' PGD')}: {', '.join(f'{curve[a]:.{digits}f}' for a in sorted(curve))} "
         f"(a = {', '.join(map(str, sorted(curve)))})"
         for name, curve in curves.items()
     )

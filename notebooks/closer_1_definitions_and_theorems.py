@@ -36,7 +36,7 @@ import numpy as np
 from IPython.display import display
 
 from astute import figures, papers
-from astute.theory import CHECKS, closer, closer_tables
+from astute.theory import CHECKS, closer
 
 figures.use()
 
@@ -62,8 +62,9 @@ data_root = ""
 
 # %%
 for x in (Fraction(0), Fraction(1, 2), Fraction(1), Fraction(3, 2)):
-    scores = closer.two_points(x)
-    print(f"x' = {x!s:<4} f = ({scores[0]}, {scores[1]})  argmin: class {closer.least(scores) + 1}")
+    scores = closer.theorems.two_points(x)
+    least = closer.theorems.least(scores)
+    print(f"x' = {x!s:<4} f = ({scores[0]}, {scores[1]})  argmin: class {least + 1}")
 
 # %% [markdown]
 # The minimum in the last should be an infimum; for data, which are finite, it is the same. The
@@ -98,9 +99,9 @@ for name in (
 # %%
 at = np.linspace(0, 1.2, 25)
 curves = {
-    "gap 2, slope 1/r: the theorem": [closer.worst_difference(2, 1, d) for d in at],
-    "gap 2.4: more confident": [closer.worst_difference(2.4, 1, d) for d in at],
-    "slope 1.2/r: less smooth": [closer.worst_difference(2, 1.2, d) for d in at],
+    "gap 2, slope 1/r: the theorem": [closer.theorems.worst_difference(2, 1, d) for d in at],
+    "gap 2.4: more confident": [closer.theorems.worst_difference(2.4, 1, d) for d in at],
+    "slope 1.2/r: less smooth": [closer.theorems.worst_difference(2, 1.2, d) for d in at],
 }
 assert np.allclose(curves["gap 2, slope 1/r: the theorem"], 2 - 2 * at)
 
@@ -167,9 +168,9 @@ rows = []
 for row in papers.table("closer_separation"):
     for kind in ("train_train", "test_train"):
         printed = row[f"min_{kind}_separation"]
-        ours = closer_tables.MEASURED.get(row["dataset"])
+        ours = closer.tables.MEASURED.get(row["dataset"])
         ours = ours and f"{ours[kind == 'test_train']}/255"
-        level = f"{closer_tables.levels(f'{printed:.3f}')[0]}/255"
+        level = f"{closer.tables.levels(f'{printed:.3f}')[0]}/255"
         cells = [row["dataset"], kind.replace("_", "-"), f"{printed:.3f}", level]
         rows.append([*cells, ours or "not measured", f"{printed / row['eps']:.1f}"])
 figures.table(
@@ -252,14 +253,14 @@ for name in ("closer/GR-finite-difference", "closer/LLR-gamma", "closer/objectiv
 
 # %% tags=["remove-input"]
 marks = {"Natural": "x", "GR": "+", "LLR": "1", "AT": "o", "RST": "s", "TRADES": "^"}
-four = closer_tables.settings("closer_lipschitz").items()
+four = closer.tables.settings("closer_lipschitz").items()
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 4, figsize=(9, 2.9))
 for ax, (name, networks) in zip(axes, four, strict=True):
     for label, row in networks:
         family = label.split()[0]
-        place = "C1" if family in closer_tables.ROUGH else "C0"
+        place = "C1" if family in closer.tables.ROUGH else "C0"
         ax.plot(row["test_lipschitz"], row["adv_test_acc"], marks[family], color=place)
     powers = np.log10([row["test_lipschitz"] for _, row in networks])
     ax.set(xscale="log", title=name.split()[-1], xlabel="test Lipschitz")

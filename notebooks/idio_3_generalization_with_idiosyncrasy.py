@@ -34,7 +34,7 @@ import numpy as np
 from IPython.display import display
 
 from astute import claims, data, figures, runs
-from astute.theory import CHECKS, idio, idio_lemmas
+from astute.theory import CHECKS, idio
 
 figures.use()
 
@@ -203,7 +203,7 @@ for name in ("idio/A1", "idio/A2"):
 # %%
 points, C = [(1, 1), (-1, -1)], Fraction(2)
 for name, plus in {"sign": [(0, 9)], "-sign": [(-9, 0)], "constant": [(-9, 9)]}.items():
-    score, clean = idio.score(plus, points, C)
+    score, clean = idio.equations.score(plus, points, C)
     print(
         f"{name:<8} accuracy {clean!s:<3} score {score!s:<4} accuracy under noise {clean + score}"
     )
@@ -236,7 +236,7 @@ for name in ("idio/eq-4-range", "idio/eq-4-constant"):
 
 # %%
 four = [(9 * y, y, s, 10 * y) for y in (1, -1) for s in (1, -1)]
-targets, fit = [t for *_, t in four], idio_lemmas.least_squares
+targets, fit = [t for *_, t in four], idio.lemmas.least_squares
 print("trained on X        ", fit([(g + d + s,) for g, d, s, _ in four], targets)[0])
 print("trained on X_G + X_D", fit([(g + d,) for g, d, *_ in four], targets)[0])
 
@@ -327,10 +327,10 @@ if used and scale != "smoke":  # the sentences below, as code
 # more robust, 0 against $-\tfrac5{24}$.
 
 # %%
-for name, plus in {"steady": idio.STEADY, "fickle": idio.FICKLE}.items():
-    score, clean = idio.score(plus, idio.REMARK, Fraction(1, 2))
+for name, plus in {"steady": idio.equations.STEADY, "fickle": idio.equations.FICKLE}.items():
+    score, clean = idio.equations.score(plus, idio.equations.REMARK, Fraction(1, 2))
     print(f"{name}: accuracy {clean}, score {score}")
-assert idio.score(idio.STEADY, idio.REMARK, Fraction(1, 2)) == (0, 1)
+assert idio.equations.score(idio.equations.STEADY, idio.equations.REMARK, Fraction(1, 2)) == (0, 1)
 
 # %% [markdown]
 # ## A trade-off that is a theorem

@@ -32,7 +32,7 @@ import numpy as np
 
 from astute import claims, corruptions, data, figures, papers, records, runs
 from astute.runs import idio
-from astute.theory import idio_scores
+from astute.theory import idio as theory
 
 figures.use()
 
@@ -105,7 +105,7 @@ assert abs(hit.float().mean() - 0.07) < 0.005
 # %%
 printed = papers.table("idio_appendix_table1")
 alexnet = {g: [printed[0][f"acc_{g}"]] for g in corruptions.GROUPS}
-clean, chance, q = idio_scores.ALEXNET, 1 / 1000, 0.1
+clean, chance, q = theory.scores.ALEXNET, 1 / 1000, 0.1
 worse = {g: [(1 - q) * v + q * chance for v in a] for g, a in alexnet.items()}
 place = corruptions.coordinates((1 - q) * clean + q * chance, worse, clean, alexnet)
 print(f"a tenth guessed: accuracy {place['accuracy']:+.3f}, robustness {place['robustness']:+.3f}")
@@ -130,9 +130,9 @@ assert abs(place["accuracy"] + q) < 0.001
 def expected(row):
     """The robustness that a printed row should have, and whether what is printed differs."""
     if row["details_source"] == "measured":
-        again, tolerance = idio_scores.category_robustness(row["model"]), 0.02
+        again, tolerance = theory.scores.category_robustness(row["model"]), 0.02
     else:
-        again, tolerance = 1 - idio_scores.CITED[row["model"]][1] / 100, 0.0006
+        again, tolerance = 1 - theory.scores.CITED[row["model"]][1] / 100, 0.0006
     return again, abs(again - row["robustness_coordinate"]) > tolerance
 
 

@@ -37,8 +37,9 @@ from IPython.display import display
 
 from astute import claims, figures, papers, runs
 from astute.runs import idio
-from astute.theory import CHECKS, idio_lemmas, idio_scores
-from astute.theory.idio_lemmas import least_absolute, least_squares
+from astute.theory import CHECKS
+from astute.theory import idio as theory
+from astute.theory.idio.lemmas import least_absolute, least_squares
 
 figures.use()
 
@@ -84,11 +85,11 @@ measure = False
 # coin, and $t=100y$, then, we predict, $\theta < 1$ with it, as noise attenuates, and $1$ without.
 
 # %%
-sets = {"along X_G": idio_lemmas.ALONG, "noise": idio_lemmas.NOISE}
-sets["against X_G"] = idio_lemmas.AGAINST
+sets = {"along X_G": theory.lemmas.ALONG, "noise": theory.lemmas.NOISE}
+sets["against X_G"] = theory.lemmas.AGAINST
 for name, examples in sets.items():
     for loss, fit in (("absolute", least_absolute), ("squared", least_squares)):
-        with_d, without = idio_lemmas.trained(examples, fit)
+        with_d, without = theory.lemmas.trained(examples, fit)
         print(f"X_D {name:<12} {loss:<9} with X_D {with_d!s:<12} without {without}")
 
 # %% [markdown]
@@ -150,7 +151,7 @@ g, t = [(10, 1), (-10, 3), (4, -7)], [11, -7, -3]
 for s in (0, 1, 3):
     x = [(a + s * p, b + s * q) for a, b in g for p in (1, -1) for q in (1, -1)]
     theta = least_squares(x, [v for v in t for _ in range(4)])
-    print(f"noise {s}: squared norm {float(idio_lemmas.dot(theta, theta)):.4f}")
+    print(f"noise {s}: squared norm {float(theory.lemmas.dot(theta, theta)):.4f}")
 
 # %% [markdown]
 # (idio-a-steps)=
@@ -209,7 +210,7 @@ free = [(10, 1), (10, -1), (-10, -1), (-10, 1)]
 for name, points in (("correlated", taken), ("uncorrelated", free)):
     t = [u + Fraction(v, 10) for u, v in points]
     both, only = least_squares(points, t), least_squares([(u,) for u, _ in points], t)
-    norms = [idio_lemmas.dot(v, v) for v in (both, only)]
+    norms = [theory.lemmas.dot(v, v) for v in (both, only)]
     print(f"{name:<12} (a, b) = ({both[0]}, {both[1]}) and a = {only[0]}: {norms[0]}, {norms[1]}")
 
 # %% tags=["remove-input"]
@@ -297,8 +298,8 @@ for name in ("idio/M1-norms", "idio/M2-frobenius"):
 # %%
 for resists in (0, 5, 10):
     outcomes = ["failed"] * resists + [4] * (10 - resists)
-    score = idio_scores.distance_score(outcomes)
-    mended = idio_scores.distance_score(outcomes, failure=9)
+    score = theory.scores.distance_score(outcomes)
+    mended = theory.scores.distance_score(outcomes, failure=9)
     print(f"resists on {resists:>2}: score {score}, with failures at the largest distance {mended}")
 
 # %% [markdown]
@@ -349,9 +350,9 @@ rows = []
 for row in papers.table("idio_appendix_table1"):
     name, again = row["model"], None
     if row["details_source"] == "measured":
-        again = f"{idio_scores.category_robustness(name):+.3f}"
+        again = f"{theory.scores.category_robustness(name):+.3f}"
     else:
-        again = f"{1 - idio_scores.CITED[name][1] / 100:+.3f} (source)"
+        again = f"{1 - theory.scores.CITED[name][1] / 100:+.3f} (source)"
     printed = [f"{row[k]:+.3f}" for k in ("accuracy_coordinate", "robustness_coordinate")]
     rows.append([name, *printed, again])
 figures.table(
@@ -362,10 +363,10 @@ figures.table(
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(6.2, 3.8))
-for name, row in idio_scores.figure_2().items():
+for name, row in theory.scores.figure_2().items():
     if not row["cited"]:
         at, shown = row["accuracy_coordinate"], row["robustness_coordinate"]
-        again = idio_scores.category_robustness(name)
+        again = theory.scores.category_robustness(name)
         ax.annotate("", (at, again), (at, shown), arrowprops={"arrowstyle": "->", "color": "C1"})
         ax.plot(at, shown, "o", color="C0")
         ax.annotate(name, (at, shown), xytext=(4, 4), textcoords="offset points", fontsize=8)

@@ -31,7 +31,7 @@ import numpy as np
 from IPython.display import display
 
 from astute import figures, papers
-from astute.theory import CHECKS, reg, reg_covering, reg_layers, reg_tables
+from astute.theory import CHECKS, reg
 
 figures.use()
 
@@ -53,7 +53,7 @@ data_root = ""
 # never 0 unless 3 divides $m$.
 
 # %%
-ties = [reg_covering.ramp(0.0, 1.0) for _ in range(4)]
+ties = [reg.covering.ramp(0.0, 1.0) for _ in range(4)]
 print("ramp loss of equal scores, any label:", ties)
 print("P(Y = 1) = 1/3, m = 4:", [f"|{k}/4 - 1/3| = {abs(k / 4 - 1 / 3):.3f}" for k in range(3)])
 
@@ -95,13 +95,13 @@ figures.verdict("reg/sec1.1-norm-sandwich", CHECKS["reg/sec1.1-norm-sandwich"]()
 # $m=d$ only. Prediction for $W=(1\;\;0)$: $\tfrac24\cdot\tfrac12\cdot\tfrac12=\tfrac18$.
 
 # %%
-print("W = (1 0):", reg.squared_norm_variance([1.0], dimension=2))
-print("W = I:", reg.squared_norm_variance([1.0, 1.0], dimension=2))
-assert reg.squared_norm_variance([1.0], dimension=2) == 1 / 8
+print("W = (1 0):", reg.gains.squared_norm_variance([1.0], dimension=2))
+print("W = I:", reg.gains.squared_norm_variance([1.0, 1.0], dimension=2))
+assert reg.gains.squared_norm_variance([1.0], dimension=2) == 1 / 8
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 d, outputs = 64, np.arange(1, 65)
-law = [reg.squared_norm_variance(np.ones(m), d) for m in outputs]
+law = [reg.gains.squared_norm_variance(np.ones(m), d) for m in outputs]
 few = outputs[7::8]
 rng = np.random.default_rng(seed)
 delta = rng.normal(size=(20_000, d))
@@ -211,16 +211,16 @@ figures.verdict("reg/def-7-spectral-complexity", CHECKS["reg/def-7-spectral-comp
 
 # %%
 shift = np.array([[[[0.0, 0.0, 1.0]]]])
-print("wrapped:", reg_layers.singular(reg_layers.torus_matrix(shift, 1, 3)).round(6))
-print("zeros:  ", reg_layers.singular(reg_layers.padded_matrix(shift, (1, 3))).round(6))
+print("wrapped:", reg.layers.singular(reg.layers.torus_matrix(shift, 1, 3)).round(6))
+print("zeros:  ", reg.layers.singular(reg.layers.padded_matrix(shift, (1, 3))).round(6))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 kernel = rng.normal(size=(2, 2, 3, 3))
 fig, axes = plt.subplots(1, 2, figsize=(7.5, 2.8), sharey=True)
 for ax, n in zip(axes, (4, 10), strict=True):
-    wrapped = reg_layers.singular(reg_layers.torus_matrix(kernel, n, n))
-    longer = reg_layers.singular(reg_layers.torus_matrix(kernel, n + 1, n + 1))
-    zeros = reg_layers.singular(reg_layers.padded_matrix(kernel, (n, n)))
+    wrapped = reg.layers.singular(reg.layers.torus_matrix(kernel, n, n))
+    longer = reg.layers.singular(reg.layers.torus_matrix(kernel, n + 1, n + 1))
+    zeros = reg.layers.singular(reg.layers.padded_matrix(kernel, (n, n)))
     for values, label in ((wrapped, "wrapped"), (zeros, "zeros"), (longer, "wrapped, one longer")):
         ax.plot(np.linspace(0, 1, len(values)), values, label=label)
     ax.set(title=f"{n} x {n} pixels", xlabel="share of values")
@@ -240,11 +240,11 @@ display(figures.verdict("reg/sedghi-scope", CHECKS["reg/sedghi-scope"]()))
 # decide.
 
 # %%
-found = reg_tables.blocks(2, 3, 4, 5, 6)
+found = reg.tables.blocks(2, 3, 4, 5, 6)
 print(len(found), "blocks")
 for what in ("delta_loss", "train_loss", "test_loss", "test_acc", "pgd_acc"):
     rows = [b[what] for b in found.values() if what in b]
-    up, down = (sum(map(way, rows)) for way in (reg_tables.rising, reg_tables.falling))
+    up, down = (sum(map(way, rows)) for way in (reg.tables.rising, reg.tables.falling))
     print(f"{what}: rises at each step in {up}, falls in {down} of {len(rows)}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]

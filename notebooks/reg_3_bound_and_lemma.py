@@ -34,10 +34,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
+from scipy.stats import spearmanr
 
 from astute import claims, figures, models, papers, records, runs, spectra
 from astute.runs import reg as studies
-from astute.theory import CHECKS, reg, reg_bound, reg_covering, reg_layers
+from astute.theory import CHECKS, reg
 
 figures.use()
 
@@ -88,7 +89,7 @@ figures.verdict("reg/eq-2-network", CHECKS["reg/eq-2-network"]())
 fig, ax = plt.subplots(figsize=(5.6, 2.6))
 u = np.linspace(-2, 3, 501)
 for gamma in (1.0, 2.0):
-    ax.plot(u, [reg_covering.ramp(-v, gamma) for v in u], label=f"ramp, $\\gamma={gamma:g}$")
+    ax.plot(u, [reg.covering.ramp(-v, gamma) for v in u], label=f"ramp, $\\gamma={gamma:g}$")
 ax.plot(u, (u <= 0).astype(float), "--", label="0-1 loss")
 ax.set(xlabel="margin", ylabel="loss")
 ax.legend()
@@ -117,7 +118,7 @@ display(figures.verdict("reg/def-6-IM", CHECKS["reg/def-6-IM"]()))
 # %%
 points = np.linspace(0, 1, 13)[:, None]
 for radius in (1 / 12, 2 / 12, 3 / 12, 6 / 12):
-    print(f"13 points, radius {radius:.3f}:", reg_covering.cover_number(points, radius), "balls")
+    print(f"13 points, radius {radius:.3f}:", reg.covering.cover_number(points, radius), "balls")
 
 # %% tags=["remove-input"]
 display(figures.verdict("reg/def-1-covering", CHECKS["reg/def-1-covering"]()))
@@ -181,7 +182,7 @@ error = (
     np.array([[1.0], [-1.0]]),
     np.array([1.0, -1.0]),
 )  # u(x) = x; x = -1 with label y is an error
-print("u on the way:", reg_bound.way(error, [-1.0], points=5).round(6) + 0)
+print("u on the way:", reg.bound.way(error, [-1.0], points=5).round(6) + 0)
 
 # %% tags=["remove-input"]
 figures.verdict("reg/assumption-3.1", CHECKS["reg/assumption-3.1"]())
@@ -217,11 +218,11 @@ figures.verdict("reg/assumption-3.1", CHECKS["reg/assumption-3.1"]())
 
 # %%
 absolute = [np.array([[1.0], [-1.0]]), np.array([[1.0, 1.0]])]
-regions = reg.segment_regions(absolute, [-1.0], [1.0])
+regions = reg.paths.segment_regions(absolute, [-1.0], [1.0])
 print("break points", regions.t, " velocities", regions.velocity[:, 0])
 for j in range(len(regions)):
     print(f"piece {j}: rows kept", *(w.tolist() for w in regions.induced(absolute, j)))
-fold = reg.lemma_3_1(absolute, [-1.0], [1.0])
+fold = reg.paths.lemma_3_1(absolute, [-1.0], [1.0])
 print(f"left side {fold.displacement:g}, right side {fold.length:g}")
 
 # %% tags=["remove-input"]
@@ -245,8 +246,8 @@ rng = np.random.default_rng(2796)
 weights = [rng.normal(size=(4, 2)), rng.normal(size=(2, 4))]
 biases = [rng.normal(size=4) / 2, rng.normal(size=2) / 2 + 0.5]
 start, end = np.array([-1.6, -1.2]), np.array([1.6, 1.3])
-path = reg.segment_regions(weights, start, end, biases)
-sides = reg.lemma_3_1(weights, start, end, biases)
+path = reg.paths.segment_regions(weights, start, end, biases)
+sides = reg.paths.lemma_3_1(weights, start, end, biases)
 print(f"{sides.regions} regions, displacement {sides.displacement:.3f}, length {sides.length:.3f}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
@@ -257,7 +258,7 @@ second = np.maximum(first, 0) @ weights[1].T + biases[1]
 _, pattern = np.unique(np.hstack([first, second]) > 0, axis=0, return_inverse=True)
 shade = (pattern.reshape(300, 300) * 7) % 9
 crossed = start + path.t[:, None] * (end - start)
-image = np.array([reg.feature_map(weights, p, biases) for p in crossed])
+image = np.array([reg.paths.feature_map(weights, p, biases) for p in crossed])
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4))
@@ -282,7 +283,7 @@ figures.show(fig, alt="A straight segment through linear regions, and its folded
 # directions, and on no other. The control, "≥", must be rejected by the same machinery.
 
 # %%
-found = reg.check_lemma_3_1(seed=seed, nets=20 if scale == "smoke" else 200)
+found = reg.paths.check_lemma_3_1(seed=seed, nets=20 if scale == "smoke" else 200)
 print(f"networks {found.nets}, segments that cross a border {found.crossing}")
 print(f"displacement > length: {found.above}   displacement < length: {found.strict}")
 print(f'control "≥" rejected on {found.control}')
@@ -304,7 +305,7 @@ for key in ("nets", "crossing", "above", "strict", "control", "equal_across_regi
 # smallest: it rests, then moves.
 
 # %%
-rest = reg.lemma_3_1([[[1.0]]], [-1.0], [1.0])
+rest = reg.paths.lemma_3_1([[[1.0]]], [-1.0], [1.0])
 print(f"{rest.regions} regions, left side {rest.displacement:g}, right side {rest.length:g}")
 assert rest.regions == 2
 assert rest.displacement == rest.length == 1
@@ -355,8 +356,8 @@ digit = [x[y == c][0].double().flatten().cpu().numpy() for c in range(10)]
 # %% tags=["nbval-ignore-output"]
 tried, monotone = [], 0
 for a, b in list(combinations(range(10), 2))[::2]:
-    tried.append(reg.lemma_3_1(hidden, digit[a], digit[b]))
-    velocity = reg.segment_regions(hidden, digit[a], digit[b]).velocity
+    tried.append(reg.paths.lemma_3_1(hidden, digit[a], digit[b]))
+    velocity = reg.paths.segment_regions(hidden, digit[a], digit[b]).velocity
     monotone += bool((velocity @ (last[a] - last[b]) <= 0).all())
 ratio = [s.length / s.displacement for s in tried]
 bound = [s.product / s.length for s in tried]
@@ -389,12 +390,12 @@ figures.glue("reg3 monotone", f"{monotone} of {len(tried)}")
 # rows *chosen*, not set to zero: of $\max(x, 2x)$ it is one number.
 
 # %%
-regions = reg.segment_regions(absolute, [-1.0], [1.0])
+regions = reg.paths.segment_regions(absolute, [-1.0], [1.0])
 norms = np.linalg.norm(regions.velocity, axis=1)
 print(
     "weights e - s:", regions.widths @ norms, "  weights 1/(e - s):", (1 / regions.widths) @ norms
 )
-pooled = reg.segment_regions([np.array([[1.0], [2.0]])], [1.0], [2.0], pool=2)
+pooled = reg.paths.segment_regions([np.array([[1.0], [2.0]])], [1.0], [2.0], pool=2)
 print("Jacobian of max(x, 2x):", pooled.jacobian([np.array([[1.0], [2.0]])], 0))
 
 # %% tags=["remove-input"]
@@ -415,7 +416,7 @@ display(figures.verdict("reg/fact-jacobian-product", CHECKS["reg/fact-jacobian-p
 # %%
 diagonal = np.diag([3.0, 2.0, 1.0])
 for row in range(3):
-    print("without row", row + 1, reg_layers.singular(np.delete(diagonal, row, axis=0)).round(6))
+    print("without row", row + 1, reg.layers.singular(np.delete(diagonal, row, axis=0)).round(6))
 
 # %% tags=["remove-input"]
 figures.verdict("reg/fact-cauchy-interlacing", CHECKS["reg/fact-cauchy-interlacing"]())
@@ -441,10 +442,12 @@ figures.verdict("reg/fact-cauchy-interlacing", CHECKS["reg/fact-cauchy-interlaci
 # \cos^2\varphi$ has variance $\tfrac18$ on the unit circle.
 
 # %%
-exact = reg.squared_norm_variance([1.0], dimension=2)
+exact = reg.gains.squared_norm_variance([1.0], dimension=2)
 angle = np.linspace(0, 2 * np.pi, 1000, endpoint=False)
 print(f"W = (1 0): formula {exact:.4f}, round the circle {np.var(np.cos(angle) ** 2):.4f}")
-print(f"square, all singular values 1: {reg.squared_norm_variance([1.0, 1.0], dimension=2):.4f}")
+print(
+    f"square, all singular values 1: {reg.gains.squared_norm_variance([1.0, 1.0], dimension=2):.4f}"
+)
 
 # %% [markdown]
 # So the sentence is right for square and tall layers and wrong for layers with fewer outputs than
@@ -663,7 +666,7 @@ def related(rows):
     pairs = [(row["spread"], row["norm_variance"]) for row in rows]
     if len(pairs) < len(nets) or (None, None) in pairs or not pairs:
         return "not measured yet"
-    return f"{reg.rank_correlation(*zip(*pairs, strict=True)):.2f}"
+    return f"{spearmanr(*zip(*pairs, strict=True)).statistic:.2f}"
 
 
 # %% tags=["remove-input", "nbval-ignore-output"]

@@ -29,11 +29,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 from astute import claims, figures, intervals, models, papers, records, runs, spectra
 from astute.runs import reg
-from astute.theory.reg import rank_correlation
 
 figures.use()
 
@@ -376,7 +376,7 @@ figures.show(fig, alt="Local Lipschitz estimate and margin width against the sum
 # %% tags=["remove-input", "nbval-ignore-output"]
 for k, label in ((3, "local Lipschitz estimate"), (4, "standard deviation of test margins")):
     if len(measured) > 3:
-        rho = rank_correlation([net[2] for net in measured], [net[k] for net in measured])
+        rho = spearmanr([net[2] for net in measured], [net[k] for net in measured]).statistic
         print(
             f"sum of spreads and {label}: rank correlation {rho:+.2f} of {len(measured)} networks"
         )

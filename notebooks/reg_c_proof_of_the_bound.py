@@ -35,7 +35,7 @@ import numpy as np
 from IPython.display import display
 
 from astute import claims, figures
-from astute.theory import CHECKS, reg_bound, reg_covering, reg_evaluated, reg_layers
+from astute.theory import CHECKS, reg
 
 figures.use()
 
@@ -70,8 +70,8 @@ data_root = ""
 # %%
 tall = np.array([[1.0], [1.0]])
 wide = np.array([[1.0, 1.0]])
-print(f"tall: {reg_layers.least_gain(np.diag([1, 0]) @ tall):.3f} of {np.sqrt(2):.3f}")
-print(f"two layers: {reg_layers.least_gain(wide @ np.diag([1, 0])):.3f} of {np.sqrt(2):.3f}")
+print(f"tall: {reg.layers.least_gain(np.diag([1, 0]) @ tall):.3f} of {np.sqrt(2):.3f}")
+print(f"two layers: {reg.layers.least_gain(wide @ np.diag([1, 0])):.3f} of {np.sqrt(2):.3f}")
 
 # %% tags=["remove-input"]
 for name in ("reg/eq-14-single-wide", "reg/eq-14-single-tall", "reg/eq-14-product"):
@@ -104,13 +104,13 @@ for name in ("reg/eq-14-single-wide", "reg/eq-14-single-tall", "reg/eq-14-produc
 # from 1 to 0, *rise* goes $1, \tfrac32, 0$.
 
 # %%
-networks = {"bend": reg_bound.BEND, "rise": reg_bound.RISE}
+networks = {"bend": reg.bound.BEND, "rise": reg.bound.RISE}
 start = np.array([1.0, 0.0])
 for name, network in networks.items():
-    distance, point = reg_bound.boundary(network, start)
-    along = reg_bound.way(network, start)
+    distance, point = reg.bound.boundary(network, start)
+    along = reg.bound.way(network, start)
     print(f"{name}: x' = {point.round(6) + 0}, largest u on the way {along.max():.3g}")
-    print("  Assumption 3.1 holds:", reg_bound.decreases(along))
+    print("  Assumption 3.1 holds:", reg.bound.decreases(along))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 fig, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 3), width_ratios=(1, 1, 1.1))
@@ -122,7 +122,7 @@ for ax, (name, (weight, last)) in zip((left, middle), networks.items(), strict=T
     ax.contour(side, side, u, levels=[0], colors=[figures.INK])
     ax.plot([1, 0.5], [0, 0.5], marker="o", ms=4, color="k")
     ax.set(title=name, xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
-    right.plot(np.linspace(0, 1, 601), reg_bound.way((weight, last), start), label=name)
+    right.plot(np.linspace(0, 1, 601), reg.bound.way((weight, last), start), label=name)
 right.set(title="on the way", xlabel="$t$", ylabel="$u$")
 right.legend()
 figures.show(fig, alt="Two networks with the way to their boundary; one falls, one rises first")
@@ -145,10 +145,10 @@ for name in ("reg/eq-9", "reg/eq-10", "reg/eq-11"):
 # $u=\tfrac12$, not 0.
 
 # %%
-_, slopes = reg_bound.pieces(reg_bound.BEND, start)
+_, slopes = reg.bound.pieces(reg.bound.BEND, start)
 print("gradients on the way:", (slopes.round(6) + 0).tolist(), " x' - x:", [-0.5, 0.5])
-print("u at x + Δ₁:", reg_bound.difference(reg_bound.BEND, [0.5, 0.0]))
-assert reg_bound.difference(reg_bound.BEND, [0.5, 0.0]) == 0.5
+print("u at x + Δ₁:", reg.bound.difference(reg.bound.BEND, [0.5, 0.0]))
+assert reg.bound.difference(reg.bound.BEND, [0.5, 0.0]) == 0.5
 
 # %% tags=["remove-input"]
 for name in ("reg/nullspace-step", "reg/pythagoras-step"):
@@ -171,10 +171,10 @@ for name in ("reg/nullspace-step", "reg/pythagoras-step"):
 # (1,-1)$ has length $\sqrt2$, and $v(1) = 1$. Predicted: $1 = u(1) \ge 2$.
 
 # %%
-distance, _ = reg_bound.boundary(reg_bound.IDENTITY, [1.0])
-u = reg_bound.difference(reg_bound.IDENTITY, [1.0])
+distance, _ = reg.bound.boundary(reg.bound.IDENTITY, [1.0])
+u = reg.bound.difference(reg.bound.IDENTITY, [1.0])
 print(f"u(1) = {u:g}, v(1) = {distance:g}")
-print(f"equation 5 says at least {reg_bound.printed_margin(reg_bound.IDENTITY, distance):.3g}")
+print(f"equation 5 says at least {reg.bound.printed_margin(reg.bound.IDENTITY, distance):.3g}")
 
 # %% [markdown]
 # No mask, no bend, no third class is to blame. Singular values describe what a layer does to *its*
@@ -201,13 +201,13 @@ print(f"equation 5 says at least {reg_bound.printed_margin(reg_bound.IDENTITY, d
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 rng = np.random.default_rng(seed)
-cases = [reg_bound.random_plane(rng) for _ in range(80)]
-away = [reg_bound.boundary(*case)[0] for case in cases]
-u = np.array([reg_bound.difference(*case) for case in cases])
+cases = [reg.bound.random_plane(rng) for _ in range(80)]
+away = [reg.bound.boundary(*case)[0] for case in cases]
+u = np.array([reg.bound.difference(*case) for case in cases])
 bounds = {
-    "equation 5": [reg_bound.printed_margin(c[0], v) for c, v in zip(cases, away, strict=True)],
-    "κ v": [reg_bound.least_slope(c[0]) * v for c, v in zip(cases, away, strict=True)],
-    "largest": [reg_bound.largest_margin(c[0], v) for c, v in zip(cases, away, strict=True)],
+    "equation 5": [reg.bound.printed_margin(c[0], v) for c, v in zip(cases, away, strict=True)],
+    "κ v": [reg.bound.least_slope(c[0]) * v for c, v in zip(cases, away, strict=True)],
+    "largest": [reg.bound.largest_margin(c[0], v) for c, v in zip(cases, away, strict=True)],
 }
 
 # %% tags=["hide-input", "nbval-ignore-output"]
@@ -270,10 +270,10 @@ display(figures.verdict("reg/eq-8", CHECKS["reg/eq-8"]()))
 # %%
 law = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 6))
 tail = {k / 4: Fraction(0) for k in range(2, 8)}
-for number in reg_covering.counts(8, 3):
-    value = reg_covering.deviation(number, law)
+for number in reg.covering.counts(8, 3):
+    value = reg.covering.deviation(number, law)
     for level in tail:
-        tail[level] += reg_covering.multinomial(number, law) if value >= level else 0
+        tail[level] += reg.covering.multinomial(number, law) if value >= level else 0
 for level, chance in tail.items():
     print(f"{level:.2f}: {float(chance):.4f} <= {8 * np.exp(-4 * level**2):.4f}")
     assert chance <= 8 * np.exp(-4 * level**2)
@@ -329,19 +329,19 @@ display(figures.verdict("reg/eq-18-constant", CHECKS["reg/eq-18-constant"]()))
 # $\sqrt{(4\ln2+2\ln20)/12} = 0.855$.
 
 # %%
-net = reg_bound.Memoriser(n=100, seen=tuple(range(12)))
+net = reg.bound.Memoriser(n=100, seen=tuple(range(12)))
 print("margins:", net.margin(0), "seen,", net.margin(99), "not seen")
 print(f"GE = {net.gap(Fraction(1))} = {float(net.gap(Fraction(1))):.4f}")
 print(f"equation 5: u_min >= {net.printed_margin():.0f}")
-print(f"right side: {reg_covering.spread_term(2, 12, 0.05):.4f}")
-assert net.gap(Fraction(1)) > reg_covering.spread_term(2, 12, 0.05)
+print(f"right side: {reg.covering.spread_term(2, 12, 0.05):.4f}")
+assert net.gap(Fraction(1)) > reg.covering.spread_term(2, 12, 0.05)
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 m = np.arange(1, 61)
-gap = [float(reg_bound.Memoriser(n=100, seen=tuple(range(k))).gap(Fraction(1))) for k in m]
-printed = [reg_covering.spread_term(2, k, 0.05) for k in m]
+gap = [float(reg.bound.Memoriser(n=100, seen=tuple(range(k))).gap(Fraction(1))) for k in m]
+printed = [reg.covering.spread_term(2, k, 0.05) for k in m]
 repaired = [
-    reg_covering.repaired_bound(variation=0.99, cells=1, labels=2, m=k, eta=0.05) for k in m
+    reg.covering.repaired_bound(variation=0.99, cells=1, labels=2, m=k, eta=0.05) for k in m
 ]
 fig, ax = plt.subplots()
 ax.plot(m, gap, label="GE, at least")
@@ -412,7 +412,7 @@ figures.verdict("reg/thm-3.1", CHECKS["reg/thm-3.1"]())
 # go either way; one glance at random networks says: expect too large a number.
 
 # %%
-chain = reg_evaluated.tiny_chain()
+chain = reg.evaluated.tiny_chain()
 print(f"robust to {chain.robust:.2f}; balls {chain.cells}, each of one label: {chain.pure}")
 print(f"instances that keep Assumption 3.1: {chain.monotone} of 60")
 print("regions with a gradient parallel to the way: {} of {}".format(*chain.parallel))
@@ -422,9 +422,9 @@ print(f"variation within a ball {chain.variation:.3f}, sum of deviations {chain.
 assert chain.slope <= chain.margin <= chain.largest
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-x, sign = reg_evaluated.clusters()
+x, sign = reg.evaluated.clusters()
 sample = np.random.default_rng(3).integers(0, len(x), size=200)
-weight, last = reg_evaluated.fit(x[sample], sign[sample], seed=2)
+weight, last = reg.evaluated.fit(x[sample], sign[sample], seed=2)
 side = np.linspace(-0.5, 2.8, 200)
 u = np.maximum(np.stack(np.meshgrid(side, side), -1) @ weight.T, 0) @ last
 fig, ax = plt.subplots(figsize=(4.2, 3.6))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from astute.runs import idio
-from astute.theory import idio_lemmas
+from astute.theory.idio import lemmas
 
 # ---- planted parts
 
@@ -39,7 +39,7 @@ def test_linear_fits_are_the_exact_ones():
     x, t = [(11,), (9,), (-11,), (-9,)], [10, 10, -10, -10]
     floats = np.array(x, float), np.array(t, float)
     assert idio.parts._least_squares(*floats) == pytest.approx(100 / 101)
-    ((exact,),) = idio_lemmas.least_absolute(x, t)
+    ((exact,),) = lemmas.least_absolute(x, t)
     assert exact == Fraction(10, 11)
     assert idio.parts._least_absolute(*floats) == pytest.approx(10 / 11)
 

@@ -8,7 +8,7 @@ import pytest
 
 from astute import ROOT, papers, theory
 
-for path in sorted((ROOT / "lib/astute/theory").glob("[a-z]*.py")):
+for path in sorted((ROOT / "lib/astute/theory").glob("[a-z]*")):
     importlib.import_module(f"astute.theory.{path.stem}")
 STATEMENTS = papers.statements()
 DECIDED = [name for name, row in STATEMENTS.items() if row.verdict != "open"]

@@ -90,8 +90,10 @@ def words(curves, digits=2):
 
     Training by PGD without spectral control is the rule and goes without saying.
     """
-    return "; ".join(
-        f"{name.removesuffix(' uncontrolled').removesuffix(' PGD')}: {', '.join(f'{curve[a]:.{digits}f}' for a in sorted(curve))} "
-        f"(a = {', '.join(map(str, sorted(curve)))})"
-        for name, curve in curves.items()
-    )
+    parts = []
+    for name, curve in curves.items():
+        strengths = sorted(curve)
+        values = ", ".join(f"{curve[a]:.{digits}f}" for a in strengths)
+        name = name.removesuffix(" uncontrolled").removesuffix(" PGD")
+        parts.append(f"{name}: {values} (a = {', '.join(map(str, strengths))})")
+    return "; ".join(parts)

@@ -1,7 +1,8 @@
 """Claims that small networks decide: what conditional accuracy is, and three statements."""
 
+from scipy.stats import spearmanr
+
 from ...runs import reg
-from ...theory.reg import rank_correlation
 from .. import Incomplete, claim, column
 
 
@@ -16,7 +17,7 @@ def conditional_accuracy_is_no_less(rows):
 @claim("reg/claim-28", "reg/singular-values", reg.layers)
 def spread_ranks_the_variance_of_gains(rows):
     """Over layers, spread and variance of ||W delta|| have a rank correlation above 0.5."""
-    rho = rank_correlation(column(rows, "spread"), column(rows, "norm_variance"))
+    rho = spearmanr(column(rows, "spread"), column(rows, "norm_variance")).statistic
     return rho > 0.5, f"ρ = {rho:.2f} over {len(rows)} layers"
 
 

@@ -17,8 +17,7 @@ from ... import (
     training,
     transforms,
 )
-from ...theory import reg as theory
-from ...theory import reg_evaluated
+from ...theory.reg import evaluated, gains, paths
 from .. import Study, Training, trained
 
 #: Bins of the margin histograms, in logits.
@@ -87,9 +86,9 @@ def _layers(model, shape):
         for name, values in spectra.layer_singular_values(model, shape, reading).items():
             found[name][reading] = spectra.summary(values)
             if reading == "circular":
-                gains, inputs = values.double().cpu().numpy(), found[name]["inputs"]
-                found[name]["norm_variance"] = theory.norm_variance(gains, inputs)
-                found[name]["squared_norm_variance"] = theory.squared_norm_variance(gains, inputs)
+                factors, inputs = values.double().cpu().numpy(), found[name]["inputs"]
+                found[name]["norm_variance"] = gains.norm_variance(factors, inputs)
+                found[name]["squared_norm_variance"] = gains.squared_norm_variance(factors, inputs)
     return found
 
 
@@ -208,13 +207,13 @@ COLUMNS = {key: (key,) for key in ("clean_accuracy", "robust_accuracy")} | {
 
 
 def lemma(found):
-    """Runs and records of `reg/lemma-3-1` as rows: what `theory.reg.check_lemma_3_1` counts."""
+    """Runs and records of `reg/lemma-3-1` as rows: what the check of the lemma counts."""
     return [record["result"] for _, record in found if records.result(record)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lemma31:
-    """The check of Lemma 3.1 (`theory.reg.check_lemma_3_1`): no data, no training.
+    """The check of Lemma 3.1 (`theory.reg.paths.check_lemma_3_1`): no data, no training.
 
     Attributes
     ----------
@@ -225,7 +224,7 @@ class Lemma31:
     seed: int = 0
 
     def measure(self, context):
-        found = theory.check_lemma_3_1(seed=self.seed, nets=self.nets)
+        found = paths.check_lemma_3_1(seed=self.seed, nets=self.nets)
         return asdict(found) | {"confirmed": found.confirmed}
 
 
@@ -236,7 +235,7 @@ def theorem(found):
 
 @dataclass(frozen=True, kw_only=True)
 class Theorem31:
-    """Every quantity of Theorem 3.1 for a small dense network (`theory.reg_evaluated`): no data.
+    """Every quantity of Theorem 3.1 for a small dense network (`theory.reg.evaluated`): no data.
 
     Attributes
     ----------
@@ -248,7 +247,7 @@ class Theorem31:
     seed: int = 2
 
     def measure(self, context):
-        chain = reg_evaluated.tiny_chain(m=self.m, seed=self.seed)
+        chain = evaluated.tiny_chain(m=self.m, seed=self.seed)
         return {
             "least_margin": float(chain.margin),
             "u_min": float(chain.printed),

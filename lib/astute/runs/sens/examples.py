@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import intervals
-from ...theory import sens_bayes, sens_concentration
+from ...theory.sens import bayes, concentration
 from .. import Study
 
 
@@ -18,7 +18,7 @@ class Example1:
     eps, mapped_eps : float
         Radius before and after the map.
     dimension : int
-        d of the points that are mapped: `theory.sens_bayes.to_sum`, which keeps the uniform law.
+        d of the points that are mapped: `theory.sens.bayes.to_sum`, which keeps the uniform law.
     samples, seed : int
     """
 
@@ -30,7 +30,7 @@ class Example1:
 
     def measure(self, context):
         x = np.random.default_rng(self.seed).random((self.samples, self.dimension))
-        z = sens_bayes.to_sum(x)
+        z = bayes.to_sum(x)
         half = self.dimension / 2
 
         def robust_error(points, answer, eps):
@@ -77,12 +77,12 @@ class Example2:
     classes: int = 10
 
     def measure(self, context):
-        rest, theory = 1 - 1 / self.classes, sens_concentration
+        rest = 1 - 1 / self.classes
         bounds = {
-            "cube": theory.cube_bound(self.cube_eps, rest),
-            "ball": theory.ball_bound(self.ball_eps, rest, self.dimension),
+            "cube": concentration.cube_bound(self.cube_eps, rest),
+            "ball": concentration.ball_bound(self.ball_eps, rest, self.dimension),
         }
-        return {name: float(theory.vulnerable(b, self.classes)) for name, b in bounds.items()}
+        return {k: float(concentration.vulnerable(b, self.classes)) for k, b in bounds.items()}
 
 
 def example2(found):

@@ -15,8 +15,8 @@ import torch
 from scipy import optimize
 from torch import nn
 
-from .. import pruning
-from . import Evidence, check
+from ... import pruning
+from .. import Evidence, check
 
 SIGNS = (1, -1)
 INDICES = ((0, 0), (0, 1), (1, 0), (1, 1))

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from .. import data, intervals, transforms
-from ..papers import printed
-from . import Evidence, check
+from ... import data, intervals, transforms
+from ...papers import printed
+from .. import Evidence, check
 
 LEVELS = torch.arange(256, dtype=torch.float64) / 255  # what an 8-bit pixel can be
 INF = float("inf")

@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 from scipy import stats
 
-from ..papers import printed
-from . import Evidence, check
+from ...papers import printed
+from .. import Evidence, check
 
 ROUGH = ("Natural", "GR", "LLR")
 

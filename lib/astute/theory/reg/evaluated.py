@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.datasets import load_digits
 
-from . import Evidence, check
-from . import reg_bound as bound
-from . import reg_covering as covering
+from .. import Evidence, check
+from . import bound, covering
 
 
 def clusters(n=30, radius=0.3, seed=0):
@@ -236,7 +235,7 @@ def theorem_3_1_tiny_net():
     does not depend on the sample cannot violate it but with probability eta: Hoeffding's bound is
     below the second term.) On the digits it is vacuous, above 1: robust radii are far below the
     distances between images, so that there are about as many balls as images. And
-    `reg_bound.Memoriser`, small too, violates it. Control: the violation must be found.
+    `bound.Memoriser`, small too, violates it. Control: the violation must be found.
     """
     plane = tiny_chain()
     accuracy, radius, needed, floor = digits_floor()

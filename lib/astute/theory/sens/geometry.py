@@ -10,10 +10,10 @@ from scipy import special
 from scipy.optimize import linprog
 from scipy.spatial import HalfspaceIntersection
 
-from .. import data, separation, transforms, volume
-from ..papers import printed
-from . import Evidence, check
-from .sens_exact import common, mass, merged, rest
+from ... import data, separation, transforms, volume
+from ...papers import printed
+from .. import Evidence, check
+from .exact import common, mass, merged, rest
 
 ROUNDING = 1e-9
 

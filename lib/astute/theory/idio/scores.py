@@ -10,8 +10,8 @@ from itertools import product
 import numpy as np
 from scipy import optimize
 
-from ..papers import printed
-from . import Evidence, check
+from ...papers import printed
+from .. import Evidence, check
 
 #: Hendrycks & Dietterich (2019), table 1: clean error and relative mCE, per cent.
 CITED = {

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import integrate
 from torch import as_tensor, nn
 
-from .. import spectra
-from . import Evidence, check
-from . import reg as paths
+from ... import spectra
+from .. import Evidence, check
+from . import gains, paths
 
 ROUNDING = paths.ROUNDING
 FOLD = [np.array([[1.0], [-1.0]]), np.array([[1.0, 1.0]])]  # |x|
@@ -108,10 +108,10 @@ def variance():
         squares = ((points[d] @ weight.T) ** 2).sum(1)  # a quadratic: both rules are exact
         truth = share[d] @ squares**2 - (share[d] @ squares) ** 2
         values = singular(weight)
-        worst = max(worst, abs(truth - paths.squared_norm_variance(values, d)))
+        worst = max(worst, abs(truth - gains.squared_norm_variance(values, d)))
         bare = max(bare, abs(truth - 2 / (d + 2) * (values**2).var()))
-        other = max(other, abs(truth - paths.squared_norm_variance(values, d) * (d + 2) / d))
-    exact = paths.squared_norm_variance([1.0], 2)
+        other = max(other, abs(truth - gains.squared_norm_variance(values, d) * (d + 2) / d))
+    exact = gains.squared_norm_variance([1.0], 2)
     return Evidence(
         holds=exact == 0,
         corrected=bool(isometric and worst < ROUNDING),

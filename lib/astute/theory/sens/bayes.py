@@ -7,9 +7,9 @@ from math import erf, sqrt
 import numpy as np
 import torch
 
-from .. import transforms
-from . import Evidence, check
-from .sens_exact import (
+from ... import transforms
+from .. import Evidence, check
+from .exact import (
     attacked,
     attacked_by_fourier,
     attacked_inside,

@@ -1,7 +1,7 @@
 """Checks of Yang et al. (2020), "A Closer Look at Accuracy vs. Robustness": definitions, theorems.
 
 Also the objectives of the training methods it compares, as statements. What its tables and the
-sentences under them say is in `closer_tables`.
+sentences under them say is in `tables`.
 """
 
 from fractions import Fraction
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from scipy import optimize
 
-from .. import data, losses, separation
-from . import Evidence, check
+from ... import data, losses, separation
+from .. import Evidence, check
 
 HALF = Fraction(1, 2)
 

@@ -11,8 +11,8 @@ from math import comb, exp, factorial, log, prod, sqrt
 
 import numpy as np
 
-from . import Evidence, check
-from . import reg_bound as bound
+from .. import Evidence, check
+from . import bound
 
 HALF = Fraction(1, 2)
 
@@ -645,7 +645,7 @@ def check_memoriser(n=100, m=12, eta=0.05):
 def theorem_3_1():
     """Theorem 3.1: GE <= max{0, 1 - u_min / gamma} + sqrt(2 ln2 C^k / (eps^k m) + 2 ln(1/eta) / m).
 
-    `reg_bound.Memoriser` satisfies every assumption: a curve (k = 1, C = 2), one class, one ball of
+    `bound.Memoriser` satisfies every assumption: a curve (k = 1, C = 2), one class, one ball of
     radius eps = eps_0 = 1, Assumption 3.1, one hidden layer. 100 instances, 12 examples, gamma = 1,
     eta = 1/20. Training loss 0, loss 0.99 on each instance not seen, so GE >= 0.871 for *every*
     sample; eq. 5 says u_min >= 198, so the right side is 0.855. The first term is the culprit:

@@ -12,8 +12,8 @@ from itertools import pairwise, product
 import numpy as np
 from scipy.optimize import nnls
 
-from . import Evidence, check
-from . import reg as paths
+from .. import Evidence, check
+from . import paths
 
 ROUNDING = paths.ROUNDING
 #: u(x) = x for one input, as ReLU(x) - ReLU(-x): the smallest network that breaks equation 5.

@@ -7,8 +7,8 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
 
-from ..papers import printed
-from . import Evidence, check
+from ...papers import printed
+from .. import Evidence, check
 
 STRENGTHS = ("ar0", "ar4", "ar8", "ar16")
 #: Columns that name a block of a table; table 5 has one block.

@@ -6,9 +6,9 @@ from math import exp, inf, pi, sqrt
 import numpy as np
 from scipy import special, stats
 
-from ..papers import printed
-from . import Evidence, check
-from .sens_exact import attacked_by_fourier, enlarged, irwin_hall, mass, merged
+from ...papers import printed
+from .. import Evidence, check
+from .exact import attacked_by_fourier, enlarged, irwin_hall, mass, merged
 
 #: sqrt(2 pi): what the map from the cube to the Gaussian stretches lengths by, at least.
 STRETCH = sqrt(2 * pi)

@@ -1,7 +1,7 @@
 """Checks of Wu et al., "Exploitation of Data Idiosyncrasy", section 3: equations 1 to 6, Remark 1.
 
-The lemmas of the appendix are in `idio_lemmas`, the scores and the coordinates of figure 2 in
-`idio_scores`.
+The lemmas of the appendix are in `lemmas`, the scores and the coordinates of figure 2 in
+`scores`.
 
 Worlds here are small enough for exact answers: a classifier on a line is the set of intervals that
 it calls "+", noise is uniform on [-C, C], and an accuracy is a fraction.
@@ -14,7 +14,8 @@ from math import comb, exp, log1p
 import numpy as np
 from scipy import optimize, stats
 
-from . import Evidence, check, idio_lemmas
+from .. import Evidence, check
+from . import lemmas
 
 HALF = Fraction(1, 2)
 
@@ -371,7 +372,7 @@ def optimization_6_consequence():
     def fit(parts):
         data = [((9 * y, y, s), 10 * y) for y in (1, -1) for s in (1, -1)]
         x = [(sum(v for v, on in zip(row, parts, strict=True) if on),) for row, _ in data]
-        return idio_lemmas.least_squares(x, [t for _, t in data])[0]
+        return lemmas.least_squares(x, [t for _, t in data])[0]
 
     all_of_it, known, semantic = fit((1, 1, 1)), fit((1, 1, 0)), fit((1, 0, 0))
     return Evidence(

@@ -1,0 +1,5 @@
+"""Checks of Yang et al. (2020), "A Closer Look at Accuracy vs. Robustness"."""
+
+from . import tables, theorems
+
+__all__ = ["tables", "theorems"]

@@ -22,7 +22,9 @@ def _among(found, rows, images, controlled):
         [
             (run, record)
             for run, record in found
-            if keep(run.trained.train_size) and (controlled or run.bound is None)
+            if isinstance(run, reg.networks.Regularised)
+            and keep(run.trained.train_size)
+            and (controlled or run.bound is None)
         ]
     )
 

@@ -95,7 +95,18 @@ def the_error_gap_grows_on_cifar10_alone(rows):
     return holds, words(gaps, 1)
 
 
-@tables("07")
+def _second_look(found):
+    """Of networks trained by PGD what a stronger attack leaves."""
+    again = [one for one in found if not isinstance(one[0], reg.networks.Regularised)]
+    return [row for row in reg.second_look(again) if row["training"] == "PGD"]
+
+
+@claim(
+    "reg/claim-07",
+    (*PGD, FEW, "reg/second-look"),
+    REGIMES["the tables' networks"],
+    REGIMES | {"a stronger attack": _second_look},
+)
 def conditional_pgd_accuracy_grows(rows):
     """Conditional PGD accuracy is strictly increasing in strength."""
     curves = curves_of(rows, "pgd_acc")

@@ -2,7 +2,7 @@
 
 from . import cifar, networks, rows, small
 from .cifar import FEW
-from .rows import blocks, spreads, table, variation
+from .rows import blocks, second_look, spreads, table, variation
 from .small import layers, lemma, nets, theorem
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "nets",
     "networks",
     "rows",
+    "second_look",
     "spreads",
     "table",
     "theorem",

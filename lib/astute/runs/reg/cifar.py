@@ -4,11 +4,15 @@ from dataclasses import replace
 
 from ... import attacks, lipschitz, models, objectives, training, transforms
 from .. import Study, Training
+from ..sens.variants import Robustness
 from .networks import Regularised
-from .rows import NAMES, table
+from .rows import NAMES, second_look, table
 
 #: K-REG: every network meets this attack, whatever it was trained against.
 EVALUATION = attacks.PGD(norm="linf", eps=8 / 255, step_size=2 / 255, steps=10, keep="last")
+#: To confirm it by: another loss, more steps and starts, and any iterate counts.
+STRONGER = replace(EVALUATION, step_size=0.4 / 255, steps=50, restarts=3, loss="margin")
+STRONGER = replace(STRONGER, keep="first")
 #: Radii of the loss variation (table 1), in 255ths; ten steps of a quarter of the radius.
 RADII = (1, 2, 4)
 #: Training radii of the tables, in 255ths.
@@ -201,6 +205,18 @@ def _longer(scale):
     )
 
 
+def _second_look(scale):
+    """The networks of tables 2 and 3 under a stronger attack, on the first 250 test images."""
+    if scale != "cpu":
+        return ()
+    nets = [run.trained for run in (*_pgd("cifar10")(scale), *_fgsm(scale)) if run.strength]
+    return tuple(
+        Robustness(trained=net, attack=STRONGER, test_size=250)
+        for net in nets
+        if net.data == "cifar10" and net.seed == 0
+    )
+
+
 STUDIES = (
     Study(
         id="reg/table3",
@@ -246,6 +262,13 @@ STUDIES = (
         title="Singular values under TRADES",
         runs=_trades,
         minutes={"cpu": 14, "gpu": 12},
+    ),
+    Study(
+        id="reg/second-look",
+        title="Conditional PGD accuracy by a stronger attack",
+        runs=_second_look,
+        minutes={"cpu": 5},
+        rows=second_look,
     ),
     Study(
         id="reg/few-images",

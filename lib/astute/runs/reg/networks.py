@@ -15,6 +15,18 @@ PROBABILITIES = tuple(i / 20 for i in range(21))
 LOSSES = tuple(i / 4 for i in range(41))
 
 
+def strength(setting):
+    """Radius of the attack in training, in 255ths; 0 for natural training."""
+    attack = getattr(setting.objective, "attack", None)
+    return round(255 * attack.eps) if attack else 0
+
+
+def bound(setting):
+    """Spectral norm that every layer is clipped to in training, or None."""
+    constraint = setting.recipe.constraint
+    return constraint.bound if constraint else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Regularised:
     """Everything the paper measures on a trained network, on training and on test images.
@@ -42,15 +54,11 @@ class Regularised:
 
     @property
     def strength(self):
-        """Training radius in 255ths; 0 for natural training."""
-        attack = getattr(self.trained.objective, "attack", None)
-        return round(255 * attack.eps) if attack else 0
+        return strength(self.trained)
 
     @property
     def bound(self):
-        """Spectral norm that every layer is clipped to, or None."""
-        constraint = self.trained.recipe.constraint
-        return constraint.bound if constraint else None
+        return bound(self.trained)
 
     def measure(self, context):
         model, history = trained(self.trained, context)

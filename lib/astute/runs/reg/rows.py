@@ -1,10 +1,24 @@
 """Rows of tables 1 to 6 and of appendix B.2, from the records of networks."""
 
 from ... import records, robustness
-from .networks import MARGINS
+from .networks import MARGINS, bound, strength
 
 #: Data sets as the tables name them.
 NAMES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+
+
+def _named(setting):
+    """The columns of `NETWORK` for a training."""
+    name, limit = type(setting.objective).__name__, bound(setting)
+    if name == "Adversarial":
+        name = "PGD" if setting.objective.attack.random_start else "FGSM"
+    return {
+        "dataset": NAMES.get(setting.data, setting.data),
+        "model": f"ResNet-{6 * setting.model.n + 2}",
+        "images": setting.train_size,
+        "training": {"Natural": "natural"}.get(name, name),
+        "spectral_norm": "uncontrolled" if limit is None else f"{limit:g}",
+    }
 
 
 def blocks(found):
@@ -23,18 +37,7 @@ def blocks(found):
     """
     rows = {}
     for run, record in found:
-        objective, model = run.trained.objective, run.trained.model
-        name = type(objective).__name__
-        if name == "Adversarial":
-            name = "PGD" if objective.attack.random_start else "FGSM"
-        key = {
-            "dataset": NAMES.get(run.trained.data, run.trained.data),
-            "model": f"ResNet-{6 * model.n + 2}",
-            "images": run.trained.train_size,
-            "training": {"Natural": "natural"}.get(name, name),
-            "spectral_norm": "uncontrolled" if run.bound is None else f"{run.bound:g}",
-            "strength": run.strength,
-        }
+        key = _named(run.trained) | {"strength": run.strength}
         row = rows.setdefault(tuple(key.values()), key | {c: [] for c in CELLS})
         if records.result(record):
             for column, read in CELLS.items():
@@ -94,6 +97,28 @@ def table(found):
         for metric in METRICS:
             row = rows.setdefault((*names.values(), metric), names | {"metric": metric})
             row[f"ar{block['strength']}"] = block[metric]
+    return list(rows.values())
+
+
+def second_look(found):
+    """Runs and records of `reg/second-look` as rows like those of `table`, a column a strength.
+
+    Returns
+    -------
+    list of dict
+        The columns of `NETWORK`, ``metric``: "clean_acc" and "robust_acc" on the attacked images,
+        "pgd_acc" as in the tables.
+    """
+    reads = {"clean_acc": lambda r: r["clean_accuracy"], "robust_acc": CELLS["robust_acc"]}
+    reads |= {"pgd_acc": CELLS["pgd_acc"]}
+    rows = {}
+    for run, record in found:
+        names = _named(run.trained)
+        for metric, read in reads.items():
+            row = rows.setdefault((*names.values(), metric), names | {"metric": metric})
+            cell = row.setdefault(f"ar{strength(run.trained)}", [])
+            if records.result(record):
+                cell.append(read(record["result"]))
     return list(rows.values())
 
 

@@ -38,7 +38,9 @@ def _all_values(found):
         for layer, size in found:
             transform = torch.fft.fft2(layer.weight.detach().to(kind), s=size[1:])
             if layer.stride[0] > 1:
-                matrices = spectra._fold(transform, layer.stride[0], size[2] // layer.stride[0])
+                matrices = spectra.values._fold(
+                    transform, layer.stride[0], size[2] // layer.stride[0]
+                )
             else:
                 matrices = transform.permute(2, 3, 0, 1)
             values.append(torch.linalg.svdvals(matrices))

@@ -133,7 +133,7 @@ def test_each_pair_of_mirrored_frequencies_is_decomposed_once(size, stride, gene
     kernel = torch.randn(2, 3, 1, 3, generator=generator, dtype=torch.float64)
     found = spectra.conv_singular_values(kernel, size, stride)
     rows, columns = (n // stride for n in size)
-    once, _ = spectra._frequencies(rows, columns, kernel.device)
+    once, _ = spectra.values._frequencies(rows, columns, kernel.device)
     own = sum(
         2 * i % rows == 0 and 2 * j % columns == 0 for i in range(rows) for j in range(columns)
     )

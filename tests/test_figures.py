@@ -14,7 +14,7 @@ from astute import figures, papers, theory
 def shown(monkeypatch):
     """What is put on the page, one dictionary of formats for each call."""
     kept = []
-    monkeypatch.setattr(figures, "display", lambda data, raw: kept.append(data))
+    monkeypatch.setattr(figures.plots, "display", lambda data, raw: kept.append(data))
     with plt.rc_context():
         plt.switch_backend("agg")
         figures.use()
@@ -104,7 +104,7 @@ def test_every_verdict_of_the_register_has_a_colour():
     from astute import claims, papers
 
     for word in (*papers.VERDICTS, *claims.VERDICTS):
-        assert word.lower() in figures._COLOUR
+        assert word.lower() in figures.tables.COLOUR
 
 
 def test_cells_may_hold_formulas_code_and_links_but_no_markup():

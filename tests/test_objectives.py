@@ -352,7 +352,7 @@ def test_a_model_is_captured_once_for_every_shape_and_follows_its_weights(batch,
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", capture)
     model = models.MLP(sizes=(784, 8, 10))(seed=0)
     for part in (x, x[:2], x):
-        graph = objectives._graph(model, part, ("eval", "float32"))
+        graph = objectives.inner._graph(model, part, ("eval", "float32"))
         assert torch.equal(graph(part), model(part))
     assert captured == [(6, 1, 28, 28), (2, 1, 28, 28)]
     torch.nn.init.zeros_(model.fc2.weight)
@@ -361,7 +361,7 @@ def test_a_model_is_captured_once_for_every_shape_and_follows_its_weights(batch,
     assert torch.equal(x_adv, ATTACK(model, x, y, random()))
     del model
     gc.collect()
-    assert not objectives._GRAPHS  # a graph keeps no network alive
+    assert not objectives.inner._GRAPHS  # a graph keeps no network alive
 
 
 def test_without_a_gpu_nothing_is_captured(batch, monkeypatch):

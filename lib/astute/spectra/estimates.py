@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from scipy.linalg import eigh_tridiagonal
 
-from .norms import _how, _left_over, conv_spectral_norms
+from .norms import conv_spectral_norms, how_applied, left_over
 
 
 @torch.no_grad()
@@ -57,11 +57,11 @@ def estimated_summary(layer, shape, probes=24, steps=40, seed=0):
     """
     if probes < 2:
         raise ValueError(f"a standard error needs two probes; got {probes}")
-    how, weight = _how(layer), layer.weight.detach().contiguous()
+    how, weight = how_applied(layer), layer.weight.detach().contiguous()
     out = F.conv2d(weight.new_zeros(1, *shape), weight, **how).shape[1:]
     inside, outside = math.prod(shape), math.prod(out)
     n, wide = min(inside, outside), outside < inside
-    left = _left_over(weight, shape[1:], *(how[k] for k in ("stride", "padding", "dilation")))
+    left = left_over(weight, shape[1:], *(how[k] for k in ("stride", "padding", "dilation")))
 
     def forth(x):
         return F.conv2d(x, weight, **how)

@@ -60,7 +60,7 @@ def conv_spectral_norms(
     weight = kernels.flatten(0, 1).contiguous()  # not channels last, lest images become so
     channels = count * groups * kernels.shape[2]
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": count * groups}
-    left = _left_over(kernels[0], size, stride, padding, dilation)
+    left = left_over(kernels[0], size, stride, padding, dilation)
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(1, channels, *size, generator=generator).to(weight)
 
@@ -127,7 +127,7 @@ def _converged(found, tolerance):
     return bool((now * ratio / (1 - ratio) <= 0.3 * tolerance * found[-1]).all())
 
 
-def _left_over(kernel, size, stride, padding, dilation):
+def left_over(kernel, size, stride, padding, dilation):
     """Rows and columns at the end of the padded map that no step of the kernel reaches."""
     pairs = ((v, v) if isinstance(v, int) else v for v in (stride, padding, dilation))
     left = []
@@ -175,7 +175,8 @@ def spectral_norms(model, shape, reading="circular", tolerance=1e-4):
         if isinstance(layer, nn.Linear):
             found[name] = torch.linalg.matrix_norm(layer.weight.detach(), 2).item()
         else:
-            alike.setdefault((met, layer.weight.shape, *_how(layer).items()), []).append(name)
+            key = (met, layer.weight.shape, *how_applied(layer).items())
+            alike.setdefault(key, []).append(name)
     for (met, _, *how), names in alike.items():
         kernels = torch.stack([layers[name][0].weight.detach() for name in names])
         values = conv_spectral_norms(kernels, met[1:], **dict(how), tolerance=tolerance)
@@ -183,7 +184,7 @@ def spectral_norms(model, shape, reading="circular", tolerance=1e-4):
     return {name: found[name] for name in layers}
 
 
-def _how(layer):
+def how_applied(layer):
     """What is said of a convolution besides its weight."""
     padding = layer.padding
     if padding == "valid":
@@ -256,4 +257,4 @@ def _row_norms(layer, met, reading):
         pixels = math.prod(met[1:]) // math.prod(layer.stride)
         return pixels * squares.flatten(1).sum(1).sqrt().sum().item()
     # What a row weighs pixels inside the map with: squared weights where there are ones.
-    return F.conv2d(squares.new_ones((1, *met)), squares, **_how(layer)).sqrt().sum().item()
+    return F.conv2d(squares.new_ones((1, *met)), squares, **how_applied(layer)).sqrt().sum().item()

@@ -48,6 +48,7 @@ def estimated_summary(layer, shape, probes=24, steps=40, seed=0):
 
     Examples
     --------
+    >>> from torch import nn
     >>> layer = nn.Conv2d(1, 1, 1, bias=False)
     >>> nn.init.constant_(layer.weight, 2.0).shape
     torch.Size([1, 1, 1, 1])

@@ -120,3 +120,14 @@ def test_a_layer_keeps_the_mean_beside_the_spread(found):
     for row in reg.spreads(found):
         one = layers[row["layer"]]["circular"]
         assert (row["std4"], row["mean4"]) == ([one["spread"]], [one["mean"]])
+
+
+def test_the_mode_of_margins_is_not_the_bin_of_all_that_is_beyond(found):
+    """The bins at the ends also hold what lies beyond them, however far."""
+    run, record = found[0]
+    result = record["result"]
+    counts = [0] * (len(reg.networks.MARGINS) - 1)
+    counts[0], counts[80], counts[-1] = 50, 10, 20
+    margins = result["test"]["margins"] | {"counts": counts}
+    bent = record | {"result": result | {"test": result["test"] | {"margins": margins}}}
+    assert reg.blocks([(run, bent)])[0]["test_mode"] == [reg.networks.MARGINS[80] + 0.125]

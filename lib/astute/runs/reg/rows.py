@@ -46,8 +46,8 @@ def blocks(found):
 
 
 def _mode(summary):
-    """Middle of the fullest bin, logits."""
-    fullest = max(range(len(MARGINS) - 1), key=summary["counts"].__getitem__)
+    """Middle of the fullest bin, logits; those at the ends hold all that is beyond, too."""
+    fullest = max(range(1, len(MARGINS) - 2), key=summary["counts"].__getitem__)
     return (MARGINS[fullest] + MARGINS[fullest + 1]) / 2
 
 

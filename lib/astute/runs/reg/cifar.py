@@ -199,9 +199,11 @@ def _longer(scale):
             ramp_epochs=times * usual.recipe.ramp_epochs,
         )
         settings.append(replace(usual, recipe=recipe, train_size=size))
+    effort, again = EFFORT[scale], (1, 2) if scale == "cpu" else ()
     return (
-        *(run for s in settings for run in _networks(s, STRENGTHS, *EFFORT[scale])),
-        *_networks(_bounded(settings[0], 1), (4, 16), *EFFORT[scale]),
+        *(run for s in settings for run in _networks(s, STRENGTHS, *effort)),
+        *_networks(_bounded(settings[0], 1), (4, 16), *effort),
+        *(run for s in settings[::-1] for run in _networks(s, (4, 16), *effort, seeds=again)),
     )
 
 

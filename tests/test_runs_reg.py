@@ -112,6 +112,9 @@ def test_the_state_of_a_study_is_a_sentence_with_the_command_for_the_rest(found)
     partly = runs.state("reg/table3", "cpu", [(run, record), (run, None)])
     assert "1 of 2 runs" in partly
     assert "astute run reg/table3 --scale cpu" in partly
+    failed = record | {"status": "failed", "error": "stuck at chance: loss 2.3"}
+    told = runs.state("reg/table3", "cpu", [(run, record), (run, failed)])
+    assert told == "reg/table3: 1 of 2 runs measured, 1 failed (stuck at chance)"
     assert "cpu, gpu, paper" in runs.state("reg/table2", "smoke", [])
 
 

@@ -402,11 +402,14 @@ def state(name, scale, found):
     if not found:
         there = ", ".join(s for s in SCALES if study(name).at(s)) or "no other"
         return f"{name}: no runs at scale {scale}, but at {there}"
-    count = sum(record is not None for _, record in found)
+    count = sum(records.result(record) is not None for _, record in found)
+    errors = [r["error"].partition(":")[0] for _, r in found if r and r["status"] == "failed"]
     if count == len(found):
         return f"{name}: all {count} runs measured at scale {scale}"
-    rest = f"`astute run {name} --scale {scale}` does the rest"
-    return f"{name}: {count} of {len(found)} runs measured; {rest}"
+    text = f"{name}: {count} of {len(found)} runs measured"
+    text += f", {len(errors)} failed ({', '.join(dict.fromkeys(errors))})" if errors else ""
+    rest = f"; `astute run {name} --scale {scale}` does the rest"
+    return text + rest * (count + len(errors) < len(found))
 
 
 # they need what is above

@@ -179,21 +179,22 @@ def control_narrows_the_loss_gap(rows):
 
 @clipped("12")
 def control_raises_training_loss(rows):
-    """At each strength training loss at SP 1 is above that without control."""
+    """At each strength training loss at the least bound, SP 1, is above that without control."""
     curves = _bounds(curves_of(rows, "train_loss"))
     tight, loose = curves[min(curves)], curves[float("inf")]
     shared = sorted(set(tight) & set(loose))
     text = "; ".join(f"a = {a}: {tight[a]:.2f} against {loose[a]:.2f}" for a in shared)
-    return all(tight[a] > loose[a] for a in shared), text
+    return all(tight[a] > loose[a] for a in shared), f"{_sp(min(curves))}, {text}"
 
 
 @clipped("26")
 def control_costs_no_accuracy(rows):
-    """At each strength test accuracy at SP 1 is at least that without control."""
+    """At each strength test accuracy at the least bound, SP 1, is at least that without control."""
     curves = _bounds(curves_of(rows, "test_acc"))
     tight, loose = curves[min(curves)], curves[float("inf")]
     gains = {a: tight[a] - loose[a] for a in sorted(set(tight) & set(loose))}
-    return min(gains.values()) >= 0, ", ".join(f"a = {a}: {g:+.1f}" for a, g in gains.items())
+    text = ", ".join(f"a = {a}: {g:+.1f}" for a, g in gains.items())
+    return min(gains.values()) >= 0, f"{_sp(min(curves))}, {text}"
 
 
 @claim("reg/claim-24", "reg/table2", reg.table)

@@ -200,11 +200,17 @@ def _longer(scale):
             ramp_epochs=times * usual.recipe.ramp_epochs,
         )
         settings.append(replace(usual, recipe=recipe, train_size=size))
-    effort, again = EFFORT[scale], (1,) if scale == "cpu" else ()
+    # Of the few a network may stay at chance: that of strength 4 and seed 1 on 250 did.
+    seeds = {1000: (1,), 250: (1, 2)} if scale == "cpu" else {}
+    effort = EFFORT[scale]
     bounded = [_bounded(settings[0], bound) for bound in (1, 3)]
     return (
         *(run for s in settings for run in _networks(s, STRENGTHS, *effort)),
-        *(run for s in settings for run in _networks(s, (4, 16), *effort, seeds=again)),
+        *(
+            run
+            for s in settings
+            for run in _networks(s, (4, 16), *effort, seeds=seeds.get(s.train_size, ()))
+        ),
         *(run for s in bounded for run in _networks(s, (4, 16), *effort)),
     )
 

@@ -253,7 +253,7 @@ figures.table(lines, columns, caption)
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 for run, record in parts["reg/few-images"]:
-    if record and record["status"] == "failed":
+    if run.bound and record and record["status"] == "failed":
         print(f"SP {run.bound:g}, strength {run.strength}: {record['error']}")
 
 # %% tags=["remove-input"]

@@ -298,8 +298,8 @@ for n in reg.FEW:
 # second, that test accuracy falls all the same, does not follow from it. Nor does claim 02: a
 # network that knows its images by heart has no training loss to speak of at any strength, and its
 # gap of losses, from {glue:text}`reg41 250 delta_loss 4` to {glue:text}`reg41 250 delta_loss 16`
-# nats, is its test loss. From seed to seed these numbers move as much as from strength to strength,
-# so that claims 02, 03 and 06 are undecided there.
+# nats, is its test loss. From seed to seed these numbers move about as much as from strength to
+# strength.
 #
 # Claim 04 holds in both: the test loss goes from {glue:text}`reg41 1000 test_loss 4` to
 # {glue:text}`reg41 1000 test_loss 16` and from {glue:text}`reg41 250 test_loss 4` to

@@ -329,8 +329,8 @@ OTHERS = ["reg/trades", "reg/table6", "reg/few-images"] if scale != "smoke" else
 more = {name: runs.load(name, scale, measure, context) for name in OTHERS}
 whole = [*found["CIFAR10"], *(one for part in more.values() for one in part)]
 layers = [r for r in claims.means(reg.spreads(whole)) if r["kind"] == "convolution"]
-COLUMNS = {"spreads": "sum of spreads", "relative": "of relative ones", "lipschitz": "Lipschitz"}
-COLUMNS |= {"test_margin_std": "std of margins", "test_acc": "test, %", "pgd_acc": "PGD, %"}
+COLUMNS = {"spreads": "spreads", "relative": "relative", "lipschitz": "Lipschitz"}
+COLUMNS |= {"test_margin_std": "margins", "test_acc": "test, %", "pgd_acc": "PGD, %"}
 
 
 # %% tags=["remove-cell"]
@@ -354,17 +354,24 @@ def sums(net):
 nets = [net | sums(net) | {"kind": kind(net)} for net in claims.means(reg.blocks(whole))]
 measured = [net for net in nets if net["lipschitz"] is not None]
 kinds = list(dict.fromkeys(net["kind"] for net in measured))
+LABELS = {"lipschitz": "local Lipschitz estimate", "test_margin_std": "std of test margins, logits"}
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 if more:
     print("\n".join(runs.state(name, scale, part) for name, part in more.items()))
-lines = [[net["kind"], net["strength"], *(net[c] for c in COLUMNS)] for net in nets]
+lines = [[net["kind"], net["strength"], *(net[c] for c in COLUMNS)] for net in measured]
 lines = [
     ["not measured yet" if v is None else f"{v:.2f}" if isinstance(v, float) else v for v in line]
     for line in lines or [["none at this scale", *[""] * (1 + len(COLUMNS))]]
 ]
 columns = ["training", "strength", *COLUMNS.values()]
-caption = f"Networks on CIFAR-10, circular spreads, conditional PGD accuracy, scale {scale}"
+caption = (
+    "Networks on CIFAR-10: sums over convolutions of circular spreads, as they are and relative "
+)
+caption += (
+    "to the layers' means; local Lipschitz estimate; standard deviation of test margins; test "
+)
+caption += f"and conditional PGD accuracy; scale {scale}"
 figures.table(lines, columns, caption)
 
 # %% tags=["remove-input", "nbval-ignore-output"]
@@ -376,7 +383,7 @@ for ax, c in zip(axes, ("lipschitz", "test_margin_std"), strict=True):
         ax.plot(*zip(*points, strict=True), **style)
     for net in measured:
         ax.annotate(f"  {net['strength']}", (net["spreads"], net[c]), fontsize="x-small")
-    ax.set(xlabel="sum of spreads over convolutions", ylabel=COLUMNS[c])
+    ax.set(xlabel="sum of spreads over convolutions", ylabel=LABELS[c])
     if measured:
         ax.set_yscale("log")
 if measured:
@@ -398,9 +405,8 @@ lines = []
 for a in ("all", 4, 8, 16):
     some = [net for net in measured if a in ("all", net["strength"])]
     lines.append([a, len(some), *(together(some, *pair) for pair in PAIRS)])
-words = {"lipschitz": "Lipschitz", "test_margin_std": "std of margins"}
-columns = ["strength", "networks", *(f"{COLUMNS[a]}, {words[b]}" for a, b in PAIRS)]
-figures.table(lines, columns, "Rank correlations over networks")
+columns = ["strength", "networks", *(f"{COLUMNS[a]}, {COLUMNS[b]}" for a, b in PAIRS)]
+figures.table(lines, columns, "Rank correlations over networks, columns as above")
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for a in (4, 16):

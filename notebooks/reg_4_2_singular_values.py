@@ -360,18 +360,12 @@ LABELS = {"lipschitz": "local Lipschitz estimate", "test_margin_std": "std of te
 if more:
     print("\n".join(runs.state(name, scale, part) for name, part in more.items()))
 lines = [[net["kind"], net["strength"], *(net[c] for c in COLUMNS)] for net in measured]
-lines = [
-    ["not measured yet" if v is None else f"{v:.2f}" if isinstance(v, float) else v for v in line]
-    for line in lines or [["none at this scale", *[""] * (1 + len(COLUMNS))]]
-]
+lines = lines or [["none at this scale", *[""] * (1 + len(COLUMNS))]]
+lines = [[f"{v:.2f}" if isinstance(v, float) else v for v in line] for line in lines]
 columns = ["training", "strength", *COLUMNS.values()]
-caption = (
-    "Networks on CIFAR-10: sums over convolutions of circular spreads, as they are and relative "
-)
-caption += (
-    "to the layers' means; local Lipschitz estimate; standard deviation of test margins; test "
-)
-caption += f"and conditional PGD accuracy; scale {scale}"
+caption = "Networks on CIFAR-10. Circular spreads summed over convolutions, as they are and by"
+caption += " the layers' means; local Lipschitz estimate; standard deviation of test margins;"
+caption += f" accuracy on test images and, conditional, under PGD; scale {scale}"
 figures.table(lines, columns, caption)
 
 # %% tags=["remove-input", "nbval-ignore-output"]

@@ -399,8 +399,8 @@ lines = []
 for a in ("all", 4, 8, 16):
     some = [net for net in measured if a in ("all", net["strength"])]
     lines.append([a, len(some), *(together(some, *pair) for pair in PAIRS)])
-columns = ["strength", "networks", *(f"{COLUMNS[a]}, {COLUMNS[b]}" for a, b in PAIRS)]
-figures.table(lines, columns, "Rank correlations over networks, columns as above")
+columns = ["strength", "n", *(f"{COLUMNS[a]}, {COLUMNS[b]}" for a, b in PAIRS)]
+figures.table(lines, columns, "Rank correlations over n networks, columns as above")
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for a in (4, 16):

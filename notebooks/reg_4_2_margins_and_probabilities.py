@@ -367,12 +367,13 @@ for (_, _, *cells), key in zip(lines, ("ll", "l1000", "l250", "pp", "p1000", "p2
     figures.glue(f"reg42 log {key}", cells[1] or "not measured")
 
 # %% [markdown]
-# The networks of 250 images decide it. They have all their training images right, as the paper's
-# have, and as changes of **loss** their numbers would be {glue:text}`reg42 factor l250` times the
-# printed ones; as changes of **probability** the factor is {glue:text}`reg42 factor p250`, and the
-# most even of all from cell to cell ({glue:text}`reg42 log p250`). It is also the only reading in
-# which the standard deviation exceeds the mean in every cell, as it does in all printed ones
-# (claim 23 below). Table 1 is a table of probabilities, very likely, whatever its caption says.
+# The networks of 250 images are the ones to ask. They have all their training images right, as the
+# paper's have, and as changes of **loss** their numbers would be {glue:text}`reg42 factor l250`
+# times the printed ones; as changes of **probability** the factor is
+# {glue:text}`reg42 factor p250`, and the most even of all from cell to cell
+# ({glue:text}`reg42 log p250`). It is also the only reading in which the standard deviation exceeds
+# the mean in every cell, as it does in all printed ones (claim 23 below). Table 1 is a table of
+# probabilities, very likely, whatever its caption says.
 
 # %% tags=["remove-cell"]
 BARS = {"paper": {tuple(map(r.get, KEYS)): r for r in papers.table("reg_table1")}}

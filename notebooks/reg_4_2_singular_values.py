@@ -429,9 +429,9 @@ for a in (4, 16):
 # were what robust outputs are made of, strength would have little left to do. With norms of at
 # most 1 the sum of spreads goes from {glue:text}`reg42 spreads 4` at strength 4 to
 # {glue:text}`reg42 spreads 16` at 16, hardly at all, and the Lipschitz estimate from
-# {glue:text}`reg42 lipschitz 4` to {glue:text}`reg42 lipschitz 16` all the same. What training
-# against an attack changes there is not the spread of any layer but how layers meet: along which
-# directions, and through which units.
+# {glue:text}`reg42 lipschitz 4` to {glue:text}`reg42 lipschitz 16` all the same. Training against
+# an attack changes something there that the sum of spreads does not see. How layers meet, along
+# which directions and through which units, is a candidate; no instrument here measures it.
 #
 # ## What we doubt
 #

@@ -273,12 +273,12 @@ for (bound, metric), row in cells.items():
 # %% [markdown]
 # At strength 16 SP 3 changes next to nothing: a gap of
 # {glue:text}`regb few 3 delta_acc 16` points, without control
-# {glue:text}`regb few uncontrolled delta_acc 16`. Norms stay small there by themselves. At strength
-# 4 it leaves the network {glue:text}`regb few 3 train_acc 4` % of its training images, of which the
-# free ones know {glue:text}`regb few uncontrolled train_acc 4` %. Control or bad luck? One seed
-# cannot tell. Of our networks of strength 4 on few images two never left chance, one of them
-# without any control ({ref}`reg-4-1`). So claim 09 still waits for networks that are controlled
-# *and* fit their images, and claim 26 is, here too, a verdict on a schedule.
+# {glue:text}`regb few uncontrolled delta_acc 16`. At strength 4 it leaves the network
+# {glue:text}`regb few 3 train_acc 4` % of its training images, of which the free ones know
+# {glue:text}`regb few uncontrolled train_acc 4` %. Control or bad luck? One seed cannot tell. Of
+# our networks of strength 4 on few images two never left chance, one of them without any control
+# ({ref}`reg-4-1`). The verdicts on claims 09, 10 and 26 just above hang on that one training; they
+# still wait for networks that are controlled *and* fit their images.
 #
 # ## What we doubt
 #

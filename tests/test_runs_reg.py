@@ -1,8 +1,9 @@
 """Runs of the regularisation paper: what a record holds, and how rows are read from it."""
 
+import numpy as np
 import pytest
 
-from astute import intervals, objectives, runs
+from astute import claims, intervals, objectives, records, runs
 from astute.claims.reg.curves import regimes
 from astute.runs import reg
 
@@ -134,3 +135,31 @@ def test_the_mode_of_margins_is_not_the_bin_of_all_that_is_beyond(found):
     margins = result["test"]["margins"] | {"counts": counts}
     bent = record | {"result": result | {"test": result["test"] | {"margins": margins}}}
     assert reg.blocks([(run, bent)])[0]["test_mode"] == [reg.networks.MARGINS[80] + 0.125]
+
+
+def test_a_second_look_counts_among_the_right_and_its_claim_sees_pgd_alone(found):
+    """Of ten images eight are right and six survive; one that is wrong as it is does not count."""
+    right, left = np.arange(10) < 8, np.arange(10) < 6
+    result = {
+        "clean_accuracy": intervals.proportion(right),
+        "robust_accuracy": intervals.proportion(left),
+    }
+    record = found[0][1] | {"result": result}
+    again = [(run, record) for run in runs.study("reg/second-look").at("cpu")]
+    assert [run.trained.seed for run, _ in again] == [0] * 6
+    rows = {(row["training"], row["metric"]): row for row in reg.second_look(again)}
+    assert {training for training, _ in rows} == {"PGD", "FGSM"}
+    for training in ("PGD", "FGSM"):
+        assert [rows[training, "pgd_acc"][f"ar{a}"][0]["value"] for a in (4, 8, 16)] == [0.75] * 3
+        assert rows[training, "robust_acc"]["ar8"][0]["value"] == 0.6
+    predicate = claims.PREDICATES["reg/claim-07"]
+    judged = predicate.readings["a stronger attack"]([*found, *again])
+    assert {row["training"] for row in judged} == {"PGD"}
+    assert not predicate.holds(claims.means(judged))[0]  # level, so not rising
+
+
+def test_what_failed_has_no_result(found):
+    record = found[0][1]
+    assert records.result(record) is record["result"]
+    assert records.result(record | {"status": "failed", "result": None}) is None
+    assert records.result(None) is None
